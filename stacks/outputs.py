@@ -1,0 +1,97 @@
+"""The one contract between `pulumi up` and everything that measures a stack.
+
+The program exports a `StackOutputs` as the single stack output `ros2bench`; the probes read it back and nothing else.
+Plain data only: importing this module must not import Pulumi.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+OUTPUT_NAME = "ros2bench"
+
+
+class Frozen(BaseModel):
+    """Base of every value in the contract: strict, immutable, camelCase on the wire, unknown keys refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, validate_by_name=True
+    )
+
+
+class MeasuredTopic(Frozen):
+    """A topic that the recorder listens to."""
+
+    name: str = Field(description="Fully qualified topic name, for example /results.")
+    type: str = Field(description="Message type, for example ros2bench_interfaces/msg/Result.")
+    stamp: Literal["ros2bench", "header", "none"] = Field(
+        description="What the first field of the message carries: intended time and frame number, a header, or nothing."
+    )
+    expected_rate_hz: float | None = Field(description="Rate at which the source intends to produce, if known.")
+    is_result: bool = Field(description="Whether this is the topic on which latency and losses are reported.")
+
+
+class RecorderEndpoint(Frozen):
+    """Where the recorder listens; reached through the API server only."""
+
+    namespace: str = Field(description="Namespace of the recorder's pod.")
+    labels: dict[str, str] = Field(description="Labels that select exactly the recorder's pod.")
+    port: int = Field(description="HTTP port of the recorder in its pod.")
+
+
+class PodPlacement(Frozen):
+    """One pod of the application and the processes and nodes placed in it."""
+
+    name: str = Field(description="Name of the pod in the pattern's placement; also its app.kubernetes.io/name label.")
+    image: str = Field(description="Image reference by digest.")
+    processes: list[list[str]] = Field(description="ROS 2 node names of each process.")
+    replicas: int = Field(description="Copies of the pod while the stack is running.")
+
+
+class Application(Frozen):
+    """What is measured."""
+
+    name: str = Field(description="Name of the application.")
+    pods: list[PodPlacement] = Field(description="Every pod that the pattern places.")
+    labels: dict[str, str] = Field(description="Labels that select exactly the application's pods.")
+    topics: list[MeasuredTopic] = Field(description="Topics that the recorder listens to.")
+    load: dict[str, Any] = Field(description="Load settings exactly as in the spec, for comparability checks.")
+
+
+class Network(Frozen):
+    """How the participants meet and what carries their data."""
+
+    domain_id: int = Field(description="ROS_DOMAIN_ID of application and recorder.")
+    rmw: str = Field(description="RMW_IMPLEMENTATION of application and recorder.")
+    mode: str = Field(description="pod or host.")
+    discovery: str = Field(description="How participants find one another.")
+    socket_buffer_bytes: int = Field(description="UDP send and receive buffer of the transport profile.")
+
+
+class Records(Frozen):
+    """Where runs are stored. Credentials come from the AWS chain, never from here."""
+
+    bucket: str = Field(description="Existing bucket.")
+    endpoint: str | None = Field(description="S3 endpoint address; none means AWS.")
+    region: str = Field(description="Region name for signing.")
+    prefix: str = Field(description="Key prefix in the bucket, empty or ending in a slash.")
+
+
+class StackOutputs(Frozen):
+    """Everything that a probe may know about a stack."""
+
+    contract: Literal[1] = Field(description="Version of this contract.")
+    kind: Literal["experiment", "platform", "dev"] = Field(description="What the stack holds.")
+    stack: str = Field(description="Name of the stack.")
+    cluster_uid: str = Field(description="UID of the kube-system namespace: identifies the cluster.")
+    namespace: str = Field(description="Namespace that the stack owns.")
+    pattern: str | None = Field(description="Pattern of the experiment; none for a platform.")
+    state: Literal["parked", "running"] | None = Field(description="Whether the application is deployed.")
+    application: Application | None = Field(description="What is measured; none for a platform.")
+    recorder: RecorderEndpoint | None = Field(description="The probe in the cluster; none for a platform.")
+    network: Network | None = Field(description="Network factors; none for a platform.")
+    records: Records = Field(description="Where runs are stored.")
+    registry: str = Field(description="Registry that the images come from.")
+    platform: str | None = Field(description="Stack that holds the platform, if any.")
+    spec: dict[str, Any] = Field(description="The validated spec with its defaults, as YAML would hold it.")
