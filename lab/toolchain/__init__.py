@@ -1,0 +1,1 @@
+"""The pinned programs that the lab runs: found, downloaded and checked, or built from their published Go modules."""

@@ -2,4 +2,4 @@ module ros2bench.tools/local-path-provisioner
 
 go 1.24.0
 
-require github.com/rancher/local-path-provisioner v0.0.32
+require github.com/rancher/local-path-provisioner v0.0.30

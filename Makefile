@@ -1,0 +1,82 @@
+# The two commands that matter: `make demo` (from a bare machine to a recorded run) and `make test` (all that CI runs).
+SHELL := bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+STAGE = @began=$$SECONDS; trap 'echo "== $@: $$((SECONDS - began)) s"' EXIT;
+
+.PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-images test-cluster test
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+
+setup:  ## Python environment of an operator
+	@./setup.sh operator
+
+setup-development:  ## Python environment of a developer
+	@./setup.sh development
+
+demo: setup  ## From a bare machine to a recorded run: lab, images, `pulumi up`, measurement, report
+	$(STAGE)
+	$(PYTHON) -m lab up
+	eval "$$($(PYTHON) -m lab env)"
+	pulumi up -s monolithic --yes --skip-preview
+	python -m probes.run -s monolithic --cycles install --repetitions 3 --duration-s 20
+	python -m probes.report --output report.html
+	cat <<-'TEXT'
+
+	Everything is left running. Try next:
+	  source .venv/bin/activate && eval "$$(python -m lab env)"
+	  pulumi up -s monolithic                 # says unchanged
+	  python -m probes.run -s monolithic      # another record, without touching the stack
+	  kubectl get pods -n ros2bench-monolithic -o wide
+	  make clean-demo                         # remove it; PURGE=1 removes its data too
+	TEXT
+
+clean-demo: setup  ## Remove what `make demo` made (data only with PURGE=1)
+	$(STAGE)
+	$(PYTHON) -m lab down $(if $(PURGE),--purge)
+
+images: setup  ## Build and push the images to $ROS2BENCH_REGISTRY
+	$(STAGE)
+	$(PYTHON) -m images.build
+
+LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra lab
+lock:  ## Resolve the requirement locks anew
+	$(LOCK) pyproject.toml -o requirements/operator.txt
+	$(LOCK) --group development -c requirements/operator.txt pyproject.toml -o requirements/development.txt
+
+docs: setup-development  ## Generate docs/configuration.md and docs/spec.schema.json
+	$(PYTHON) -m stacks.spec
+
+format: setup-development  ## Format the code
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+check: setup-development  ## Format, lint, types, import arrows
+	$(STAGE)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/ruff check --config images/workspace/ruff.toml images/workspace
+	PATH="$$PWD/.venv/bin:$$PATH" pyright --warnings
+	.venv/bin/lint-imports --no-cache
+
+test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
+	$(STAGE)
+	$(PYTHON) -m pytest -q -m "not image and not cluster"
+
+test-images: setup-development  ## Image tier: build, inspect and run the images
+	$(STAGE)
+	$(PYTHON) -m pytest -m image
+
+test-cluster: setup-development  ## Cluster tier: the journeys of the README, from the shell, in a lab of its own
+	$(STAGE)
+	$(PYTHON) -m pytest -m cluster
+
+test:  ## All tiers
+	$(STAGE)
+	$(MAKE) check
+	$(MAKE) test-unit
+	$(MAKE) test-images
+	$(MAKE) test-cluster

@@ -1,0 +1,109 @@
+"""python -m lab: the local target that needs nothing but package registries."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab import lifecycle, machines, pulumi, services
+from lab.console import Steps, show_error
+from lab.errors import LabError
+from lab.folders import lab_folders
+from lab.requirements import findings
+
+DEFAULT_NAME = "lab"
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
+Name = Annotated[str, typer.Option(envvar="ROS2BENCH_LAB", help="Name of the lab; each has its own data.")]
+
+
+@app.command()
+def up(
+    name: Name = DEFAULT_NAME,
+    subnet: Annotated[str | None, typer.Option(help="Network for the lab, for example 198.51.100.0/24. Default: a free one.")] = None,
+    images: Annotated[bool, typer.Option(help="Build and push the application's images too.")] = True,
+) -> None:
+    """Start the lab, or finish starting it. Says what to type next."""
+    steps = Steps()
+    lifecycle.up(lab_folders(name), subnet=subnet, with_images=images, steps=steps)
+    option = "" if name == DEFAULT_NAME else f" --name {name}"
+    steps.console.print(f'\nThe lab is up. Next:\n  eval "$(python -m lab env{option})"\n  pulumi up -s monolithic')
+
+
+@app.command()
+def down(
+    name: Name = DEFAULT_NAME,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove its images, objects, keys and Pulumi state too.")] = False,
+) -> None:
+    """End the lab: no process, namespace, mount, cgroup or link is left. Data stay unless --purge is given."""
+    lifecycle.down(lab_folders(name), purge=purge, steps=Steps())
+
+
+@app.command()
+def env(name: Name = DEFAULT_NAME) -> None:
+    """Print the variables that point kubectl, pulumi and the probes at the lab, for a shell to evaluate."""
+    lab = lifecycle.running_lab(lab_folders(name))
+    if lab is None:
+        raise LabError(f"Lab {name} is not up.", advice=f"python -m lab up --name {name}")
+    sys.stdout.write(pulumi.shell_exports(lab.environment))
+
+
+@app.command()
+def status(
+    name: Name = DEFAULT_NAME, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """Show machines, services and addresses. Exit code 4 when the lab is not up."""
+    folders = lab_folders(name)
+    states = {m: machines.machine_state(folders, m) for m in machines.NAMES}
+    lab = lifecycle.running_lab(folders)
+    if as_json:
+        document = {
+            "name": name, "up": lab is not None,
+            "machines": {m: None if s is None else {"pid": s.pid, "services": dict(s.services)} for m, s in states.items()},
+            "registry": services.registry_address(lab.network) if lab else None,
+            "records": services.store_endpoint(lab.network) if lab else None,
+            "cluster_uid": lab.cluster_uid if lab else None,
+        }  # fmt: skip
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        table = Table("machine", "process", "services")
+        for machine, state in states.items():
+            running = [f"{s}{'' if v['running'] else ' (not running)'}" for s, v in (state.services if state else {}).items()]
+            table.add_row(machine, str(state.pid) if state else "–", ", ".join(running) or "–")
+        Console().print(table)
+        if lab:
+            Console().print(f"registry {services.registry_address(lab.network)} · records {services.store_endpoint(lab.network)}")
+    if lab is None:
+        raise LabError(f"Lab {name} is not up.", advice=f"python -m lab up --name {name}")
+
+
+@app.command()
+def doctor(name: Name = DEFAULT_NAME) -> None:
+    """Name what this computer lacks and the command that helps. Exit code 4 if something stops the lab."""
+    found = findings(lab_folders(name))
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in found:
+        mark = "[red]✗[/red]" if finding.fatal else "[yellow]![/yellow]"
+        console.print(f"{mark} {finding.what}\n    → {finding.advice}")
+    if not found:
+        console.print("[green]✓[/green] This computer has everything that the lab needs.")
+    if any(finding.fatal for finding in found):
+        raise typer.Exit(LabError.exit_code)
+
+
+def main() -> None:
+    """Run the command line; a failure that a user can act on is a sentence, not a traceback."""
+    try:
+        app()
+    except LabError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: type the same command again to go on\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

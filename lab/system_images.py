@@ -1,0 +1,89 @@
+"""Images of the cluster's own programs: one binary on nothing, pushed to the lab's registry at the tag that kubeadm asks for."""
+
+import os
+import shutil
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from lab.commands import run
+from lab.folders import LabFolders
+
+CONTAINERFILE = "FROM scratch\nCOPY program /usr/local/bin/{name}\nENV PATH=/usr/local/bin\nENTRYPOINT {entrypoint}\n"
+MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+
+
+@dataclass(frozen=True)
+class SystemImage:
+    """One program as an image."""
+
+    name: str
+    tag: str
+    program: Path
+    program_name: str
+    entrypoint: str
+
+
+def system_images(versions: Mapping[str, str], tools: Mapping[str, Path]) -> list[SystemImage]:
+    """Return the control plane's and the add-ons' images, named as kubeadm names them."""
+    kubernetes = versions["kubernetes"]
+    control_plane = [
+        SystemImage(name, f"v{kubernetes}", tools["kubernetes"] / name, name, f'["{name}"]')
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ]
+    return [
+        *control_plane,
+        SystemImage("etcd", f"{versions['etcd']}-0", tools["etcd"] / "etcd", "etcd", '["etcd"]'),
+        SystemImage("coredns", f"v{versions['coredns']}", tools["coredns"] / "coredns", "coredns", '["coredns"]'),
+        # catatonit -P waits and reaps, which is all that a pod's first process does.
+        SystemImage("pause", "3.10.1", Path("/usr/bin/catatonit"), "pause", '["pause", "-P"]'),
+        SystemImage("metrics-server", f"v{versions['metrics-server']}", tools["metrics-server"] / "metrics-server",
+                    "metrics-server", '["metrics-server"]'),
+        SystemImage("local-path-provisioner", f"v{versions['local-path-provisioner']}",
+                    tools["local-path-provisioner"] / "local-path-provisioner", "local-path-provisioner",
+                    '["local-path-provisioner"]'),
+        # The provisioner's helper pod runs a shell script; as `sh`, busybox runs its own applets for the rest.
+        SystemImage("shell", "1", Path("/bin/busybox"), "sh", '["sh"]'),
+    ]  # fmt: skip
+
+
+def buildah_environment() -> dict[str, str]:
+    """Return the environment in which buildah needs no privileges beyond this process's."""
+    return {**os.environ, "BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"}
+
+
+def push(folders: LabFolders, registry: str, image: SystemImage) -> None:
+    """Build one image and push it, the registry's certificate checked."""
+    storage = ["--root", str(folders.cache / "containers" / "system"), "--runroot", str(folders.root / "containers-run")]
+    reference = f"{registry}/kubernetes/{image.name}:{image.tag}"
+    doing = f"Making image {image.name}"
+    with tempfile.TemporaryDirectory(dir=folders.root) as scratch:
+        context = Path(scratch)
+        shutil.copyfile(image.program, context / "program")
+        (context / "program").chmod(0o755)
+        (context / "Containerfile").write_text(CONTAINERFILE.format(name=image.program_name, entrypoint=image.entrypoint))
+        certificates = context / "certificates"
+        certificates.mkdir()
+        shutil.copyfile(folders.keys / "ca.crt", certificates / "ca.crt")
+        environment = buildah_environment()
+        run(["buildah", *storage, "bud", "--quiet", "--timestamp", "0", "-t", reference, context], doing=doing, environment=environment)
+        run(
+            ["buildah", *storage, "push", "--quiet", "--cert-dir", certificates, "--compression-format", "gzip", reference],
+            doing=f"Pushing image {image.name}", environment=environment, advice="`python -m lab up` again goes on from here.",
+        )  # fmt: skip
+        run(["buildah", *storage, "rmi", reference], doing=doing, environment=environment)
+
+
+def push_missing(folders: LabFolders, registry: str, images: list[SystemImage], said: Callable[[str], None]) -> None:
+    """Push the images that the registry does not have."""
+    context = ssl.create_default_context(cafile=str(folders.keys / "ca.crt"))
+    with httpx.Client(verify=context, base_url=f"https://{registry}", headers={"Accept": MANIFESTS}) as client:
+        for image in images:
+            answer = client.head(f"/v2/kubernetes/{image.name}/manifests/{image.tag}")
+            if answer.status_code != httpx.codes.OK:
+                said(f"Pushing {image.name} {image.tag}")
+                push(folders, registry, image)
