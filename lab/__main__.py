@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from lab import lifecycle, machines, pulumi, services
+from lab import lifecycle, pulumi
 from lab.console import Steps, show_error
 from lab.errors import LabError
 from lab.folders import lab_folders
 from lab.requirements import findings
+from lab.state import show_state, state_document
 
 DEFAULT_NAME = "lab"
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
@@ -22,7 +22,10 @@ Name = Annotated[str, typer.Option(envvar="ROS2BENCH_LAB", help="Name of the lab
 @app.command()
 def up(
     name: Name = DEFAULT_NAME,
-    subnet: Annotated[str | None, typer.Option(help="Network for the lab, for example 198.51.100.0/24. Default: a free one.")] = None,
+    subnet: Annotated[
+        str | None,
+        typer.Option(help="Network for the lab, for example 198.51.100.0/24. Default: a free one."),
+    ] = None,
     images: Annotated[bool, typer.Option(help="Build and push the application's images too.")] = True,
 ) -> None:
     """Start the lab, or finish starting it. Says what to type next."""
@@ -35,7 +38,9 @@ def up(
 @app.command()
 def down(
     name: Name = DEFAULT_NAME,
-    purge: Annotated[bool, typer.Option("--purge", help="Remove its images, objects, keys and Pulumi state too.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove its images, objects, keys and Pulumi state too.")
+    ] = False,
 ) -> None:
     """End the lab: no process, namespace, mount, cgroup or link is left. Data stay unless --purge is given."""
     lifecycle.down(lab_folders(name), purge=purge, steps=Steps())
@@ -47,6 +52,8 @@ def env(name: Name = DEFAULT_NAME) -> None:
     lab = lifecycle.running_lab(lab_folders(name))
     if lab is None:
         raise LabError(f"Lab {name} is not up.", advice=f"python -m lab up --name {name}")
+    if not lab.is_complete:
+        raise LabError(f"Lab {name} has not finished starting.", advice=f"python -m lab up --name {name}")
     sys.stdout.write(pulumi.shell_exports(lab.environment))
 
 
@@ -56,25 +63,11 @@ def status(
 ) -> None:
     """Show machines, services and addresses. Exit code 4 when the lab is not up."""
     folders = lab_folders(name)
-    states = {m: machines.machine_state(folders, m) for m in machines.NAMES}
     lab = lifecycle.running_lab(folders)
     if as_json:
-        document = {
-            "name": name, "up": lab is not None,
-            "machines": {m: None if s is None else {"pid": s.pid, "services": dict(s.services)} for m, s in states.items()},
-            "registry": services.registry_address(lab.network) if lab else None,
-            "records": services.store_endpoint(lab.network) if lab else None,
-            "cluster_uid": lab.cluster_uid if lab else None,
-        }  # fmt: skip
-        sys.stdout.write(json.dumps(document) + "\n")
+        sys.stdout.write(json.dumps(state_document(folders, lab)) + "\n")
     else:
-        table = Table("machine", "process", "services")
-        for machine, state in states.items():
-            running = [f"{s}{'' if v['running'] else ' (not running)'}" for s, v in (state.services if state else {}).items()]
-            table.add_row(machine, str(state.pid) if state else "–", ", ".join(running) or "–")
-        Console().print(table)
-        if lab:
-            Console().print(f"registry {services.registry_address(lab.network)} · records {services.store_endpoint(lab.network)}")
+        show_state(folders, lab)
     if lab is None:
         raise LabError(f"Lab {name} is not up.", advice=f"python -m lab up --name {name}")
 

@@ -34,7 +34,12 @@ def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> Manifest
 
 
 def _role(name: str, rules: list[Manifest]) -> Manifest:
-    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
+    }
 
 
 def _binding(name: str, role: str, account: str, account_namespace: str, *, namespace: str | None = None) -> Manifest:
@@ -43,19 +48,25 @@ def _binding(name: str, role: str, account: str, account_namespace: str, *, name
     metadata = {"name": name, "namespace": namespace} if namespace else {"name": name}
     role_kind = "Role" if namespace else "ClusterRole"
     return {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata,
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": metadata,
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
-    }  # fmt: skip
+    }
 
 
 def _deployment(name: str, namespace: str, pod: Manifest) -> Manifest:
     labels = {"app.kubernetes.io/name": name}
     return {
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"selector": {"matchLabels": labels},
-                 "template": {"metadata": {"labels": labels}, "spec": {"serviceAccountName": name, **pod}}},
-    }  # fmt: skip
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"serviceAccountName": name, **pod}},
+        },
+    }
 
 
 def metrics_server(repository: str, version: str, server: ServerCertificate, authority: bytes) -> list[Manifest]:
@@ -63,33 +74,66 @@ def metrics_server(repository: str, version: str, server: ServerCertificate, aut
     name, space = "metrics-server", "kube-system"
     secret = {"tls.crt": b64encode(server.certificate).decode(), "tls.key": b64encode(server.key).decode()}
     container: Manifest = {
-        "name": name, "image": f"{repository}/{name}:v{version}",
-        "args": ["--tls-cert-file=/certificate/tls.crt", "--tls-private-key-file=/certificate/tls.key", "--secure-port=10250", "--kubelet-preferred-address-types=InternalIP",
-                 "--kubelet-use-node-status-port", "--metric-resolution=15s",
-                 "--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"],
+        "name": name,
+        "image": f"{repository}/{name}:v{version}",
+        "args": [
+            "--tls-cert-file=/certificate/tls.crt",
+            "--tls-private-key-file=/certificate/tls.key",
+            "--secure-port=10250",
+            "--kubelet-preferred-address-types=InternalIP",
+            "--kubelet-use-node-status-port",
+            "--metric-resolution=15s",
+            "--kubelet-certificate-authority=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+        ],
         "ports": [{"containerPort": 10250, "name": "https"}],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "https", "scheme": "HTTPS"}, "periodSeconds": 5},
         "resources": {"requests": {"cpu": "50m", "memory": "100Mi"}},
-        "securityContext": RESTRICTED, "volumeMounts": [{"name": "certificate", "mountPath": "/certificate"}],
-    }  # fmt: skip
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "certificate", "mountPath": "/certificate"}],
+    }
     return [
         _account(name, space),
-        {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": name, "namespace": space}, "data": secret},
-        _role("system:metrics-server", [_rule([""], ["nodes/metrics"], ["get"]), _rule([""], ["pods", "nodes"], ["get", "list", "watch"])]),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "kubernetes.io/tls",
+            "metadata": {"name": name, "namespace": space},
+            "data": secret,
+        },
+        _role(
+            "system:metrics-server",
+            [_rule([""], ["nodes/metrics"], ["get"]), _rule([""], ["pods", "nodes"], ["get", "list", "watch"])],
+        ),
         _binding("system:metrics-server", "system:metrics-server", name, space),
         _binding("metrics-server:system:auth-delegator", "system:auth-delegator", name, space),
-        _binding("metrics-server-auth-reader", "extension-apiserver-authentication-reader", name, space, namespace=space),
+        _binding(
+            "metrics-server-auth-reader", "extension-apiserver-authentication-reader", name, space, namespace=space
+        ),
         {
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": space},
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": space},
             "spec": {"selector": {"app.kubernetes.io/name": name}, "ports": [{"port": 443, "targetPort": "https"}]},
         },
-        _deployment(name, space, {"containers": [container], "volumes": [{"name": "certificate", "secret": {"secretName": name}}]}),
+        _deployment(
+            name,
+            space,
+            {"containers": [container], "volumes": [{"name": "certificate", "secret": {"secretName": name}}]},
+        ),
         {
-            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"},
-            "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
-                     "caBundle": b64encode(authority).decode(), "service": {"name": name, "namespace": space}},
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": "v1beta1.metrics.k8s.io"},
+            "spec": {
+                "group": "metrics.k8s.io",
+                "version": "v1beta1",
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+                "caBundle": b64encode(authority).decode(),
+                "service": {"name": name, "namespace": space},
+            },
         },
-    ]  # fmt: skip
+    ]
 
 
 def storage(repository: str, version: str) -> list[Manifest]:
@@ -102,43 +146,70 @@ def storage(repository: str, version: str) -> list[Manifest]:
         "teardown": script.format("rm -rf"),
         "helperPod.yaml": yaml.safe_dump(
             {
-                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "helper-pod"},
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "helper-pod"},
                 "spec": {"containers": [{"name": "helper-pod", "image": f"{repository}/shell:1"}]},
-            }  # fmt: skip
+            }
         ),
     }
     container: Manifest = {
-        "name": name, "image": f"{repository}/{name}:v{version}",
+        "name": name,
+        "image": f"{repository}/{name}:v{version}",
         "command": ["local-path-provisioner", "start", "--config", "/etc/config/config.json"],
-        "env": [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-                {"name": "CONFIG_MOUNT_PATH", "value": "/etc/config/"}],
+        "env": [
+            {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            {"name": "CONFIG_MOUNT_PATH", "value": "/etc/config/"},
+        ],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-        "securityContext": RESTRICTED, "volumeMounts": [{"name": "config", "mountPath": "/etc/config/"}],
-    }  # fmt: skip
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/config/"}],
+    }
     own_role: Manifest = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name, "namespace": space},
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": name, "namespace": space},
         "rules": [_rule([""], ["pods"], ["get", "list", "watch", "create", "patch", "update", "delete"])],
-    }  # fmt: skip
+    }
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},
         _account(name, space),
         own_role,
         _binding(name, name, name, space, namespace=space),
-        _role(name, [
-            _rule([""], ["nodes", "persistentvolumeclaims", "configmaps", "pods", "pods/log"], ["get", "list", "watch"]),
-            _rule([""], ["persistentvolumes"], ["get", "list", "watch", "create", "patch", "update", "delete"]),
-            _rule([""], ["events"], ["create", "patch"]),
-            _rule(["storage.k8s.io"], ["storageclasses"], ["get", "list", "watch"]),
-        ]),
+        _role(
+            name,
+            [
+                _rule(
+                    [""],
+                    ["nodes", "persistentvolumeclaims", "configmaps", "pods", "pods/log"],
+                    ["get", "list", "watch"],
+                ),
+                _rule([""], ["persistentvolumes"], ["get", "list", "watch", "create", "patch", "update", "delete"]),
+                _rule([""], ["events"], ["create", "patch"]),
+                _rule(["storage.k8s.io"], ["storageclasses"], ["get", "list", "watch"]),
+            ],
+        ),
         _binding(name, name, name, space),
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "local-path-config", "namespace": space}, "data": config},
-        _deployment(name, space, {"containers": [container], "volumes": [{"name": "config", "configMap": {"name": "local-path-config"}}]}),
         {
-            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "metadata": {"name": "local-path", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-            "provisioner": "rancher.io/local-path", "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Delete",
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "local-path-config", "namespace": space},
+            "data": config,
         },
-    ]  # fmt: skip
+        _deployment(
+            name,
+            space,
+            {"containers": [container], "volumes": [{"name": "config", "configMap": {"name": "local-path-config"}}]},
+        ),
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": "local-path", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+            "provisioner": "rancher.io/local-path",
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "reclaimPolicy": "Delete",
+        },
+    ]
 
 
 def manifests(repository: str, versions: Mapping[str, str], authority: Authority) -> str:

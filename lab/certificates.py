@@ -1,6 +1,6 @@
 """Private files, and the lab's own certificate authority: so that nothing in the lab has to skip a check."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from dataclasses import dataclass
@@ -64,15 +64,15 @@ def _certificate(
     extensions: list[tuple[x509.ExtensionType, bool]],
 ) -> bytes:
     """Sign a certificate with the given extensions, each with whether it is critical."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=VALID_DAYS))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
@@ -83,13 +83,24 @@ def _certificate(
 
 def make_authority(folders: LabFolders) -> Authority:
     """Return the lab's authority, made once: `ca.crt` for everybody, `ca.key` with mode 0600."""
-    name, key_file, file = _name(f"ros2bench lab {folders.name}"), folders.keys / "ca.key", folders.keys / "ca.crt"
+    name, key_file, file = (
+        _name(f"ros2bench lab {folders.name}"),
+        folders.keys / "ca.key",
+        folders.keys / "ca.crt",
+    )
     if not (key_file.exists() and file.exists()):
         key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.KeyUsage(
-            digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
-            data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
-        )  # fmt: skip
+            digital_signature=True,
+            key_cert_sign=True,
+            crl_sign=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            encipher_only=False,
+            decipher_only=False,
+        )
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         certificate = _certificate(name, key, name, key, [(constraints, True), (usage, True)])
         write_private(key_file, _pem(key))
@@ -100,7 +111,9 @@ def make_authority(folders: LabFolders) -> Authority:
     return Authority(name, loaded, file.read_bytes())
 
 
-def make_server(authority: Authority, *, ip_address: str | None = None, dns_name: str | None = None) -> ServerCertificate:
+def make_server(
+    authority: Authority, *, ip_address: str | None = None, dns_name: str | None = None
+) -> ServerCertificate:
     """Sign a server's certificate for an address or a name."""
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = []

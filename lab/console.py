@@ -1,4 +1,4 @@
-"""What the lab says while it works: one line per step with its time, a moving line on a terminal, plain lines elsewhere."""
+"""What the lab says while it works: one line per step with its time; moving on a terminal, plain elsewhere."""
 
 import sys
 import time

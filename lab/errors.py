@@ -1,8 +1,8 @@
 """What can go wrong in the lab, as one sentence and the command that helps.
 
-    LabError                  a user can act on it; printed without a traceback, exit code 4
-    +-- MachineUnfit          this computer lacks something (root, memory, a kernel feature); exit code 4
-    +-- UsageError            a name or an option that cannot be used; exit code 2
+LabError                  a user can act on it; printed without a traceback, exit code 4
++-- MachineUnfitError          this computer lacks something (root, memory, a kernel feature); exit code 4
++-- UsageError            a name or an option that cannot be used; exit code 2
 """
 
 
@@ -17,7 +17,7 @@ class LabError(Exception):
         self.advice = advice
 
 
-class MachineUnfit(LabError):
+class MachineUnfitError(LabError):
     """This computer lacks something that the lab needs."""
 
 

@@ -42,7 +42,7 @@ def may_set_oom_score() -> bool:
     return bool(found and int(found[1], 16) >> CAP_SYS_RESOURCE & 1)
 
 
-def containerd_configuration(network: LabNetwork, pause_image: str) -> str:
+def containerd_configuration(pause_image: str) -> str:
     """Configuration of containerd 2 (its own reference: docs/cri/config.md)."""
     return f"""version = 3
 root = "/var/lib/containerd"
@@ -74,13 +74,21 @@ def cni_configuration(network: LabNetwork, machine: str) -> str:
         "name": "ros2bench",
         "plugins": [
             {
-                "type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": False, "hairpinMode": True,
-                "ipam": {"type": "host-local", "ranges": [[{"subnet": str(network.pods(machine))}]],
-                         "routes": [{"dst": "0.0.0.0/0"}], "dataDir": "/run/cni-addresses"},
+                "type": "bridge",
+                "bridge": "cni0",
+                "isGateway": True,
+                "ipMasq": False,
+                "hairpinMode": True,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": str(network.pods(machine))}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                    "dataDir": "/run/cni-addresses",
+                },
             },
             {"type": "portmap", "capabilities": {"portMappings": True}},
         ],
-    }  # fmt: skip
+    }
     return json.dumps(document)
 
 
@@ -91,28 +99,44 @@ def machine_spec(
     address, registry = str(network.machine(name)), registry_address(network)
     path = f"{tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}"
     kubelet = (
-        "kubelet", "--config=/var/lib/kubelet/config.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf",
-        "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf", f"--hostname-override={name}",
-        f"--node-ip={address}", f"--cgroup-root={cgroups.group_name(folders.name, name)}",
+        "kubelet",
+        "--config=/var/lib/kubelet/config.yaml",
+        "--kubeconfig=/etc/kubernetes/kubelet.conf",
+        "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
+        f"--hostname-override={name}",
+        f"--node-ip={address}",
+        f"--cgroup-root={cgroups.group_name(folders.name, name)}",
         f"--node-labels=ros2bench/machine={name}",
-    )  # fmt: skip
+    )
     proxy = (
-        "kube-proxy", "--kubeconfig=/etc/kubernetes/kube-proxy.conf", f"--hostname-override={name}",
-        f"--cluster-cidr={POD_NETWORK}", "--proxy-mode=iptables", "--conntrack-max-per-core=0",
-        "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0",
-        f"--metrics-bind-address={address}:10249", f"--healthz-bind-address={address}:10256",
-    )  # fmt: skip
+        "kube-proxy",
+        "--kubeconfig=/etc/kubernetes/kube-proxy.conf",
+        f"--hostname-override={name}",
+        f"--cluster-cidr={POD_NETWORK}",
+        "--proxy-mode=iptables",
+        "--conntrack-max-per-core=0",
+        "--conntrack-tcp-timeout-established=0",
+        "--conntrack-tcp-timeout-close-wait=0",
+        f"--metrics-bind-address={address}:10249",
+        f"--healthz-bind-address={address}:10256",
+    )
     hosts = f'server = "https://{registry}"\n[host."https://{registry}"]\n  ca = "/etc/containerd/certs.d/lab-ca.crt"\n'
     return MachineSpec(
         name=name,
         overlays=("/etc", "/var", "/opt"),
-        folders=("/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/ros2bench-volumes", "/var/log/pods"),
+        folders=(
+            "/var/lib/containerd",
+            "/var/lib/kubelet",
+            "/var/lib/etcd",
+            "/var/lib/ros2bench-volumes",
+            "/var/log/pods",
+        ),
         memory_folders=("/run",),
         files={
             "/etc/hostname": f"{name}\n",
             "/etc/hosts": f"127.0.0.1 localhost\n{address} {name}\n",
             "/etc/resolv.conf": f"nameserver {network.hub}\n",
-            "/etc/containerd/config.toml": containerd_configuration(network, pause_image),
+            "/etc/containerd/config.toml": containerd_configuration(pause_image),
             f"/etc/containerd/certs.d/{registry}/hosts.toml": hosts,
             "/etc/cni/net.d/10-ros2bench.conflist": cni_configuration(network, name),
             **KUBELET_SETTINGS,
@@ -121,7 +145,10 @@ def machine_spec(
         services=(
             ServiceSpec("containerd", ("containerd", "--config", "/etc/containerd/config.toml"), {"PATH": path}),
             ServiceSpec(
-                "kubelet", kubelet, {"PATH": path}, ("/var/lib/kubelet/config.yaml", "/run/containerd/containerd.sock")
+                "kubelet",
+                kubelet,
+                {"PATH": path},
+                ("/var/lib/kubelet/config.yaml", "/run/containerd/containerd.sock"),
             ),
             ServiceSpec("kube-proxy", proxy, {"PATH": path}, ("/etc/kubernetes/kube-proxy.conf",)),
         ),
@@ -133,49 +160,77 @@ def reserved(cores: int, memory_bytes: int) -> dict[str, str]:
     return {"cpu": f"{cores * 1000 // 2}m", "memory": str(memory_bytes // 2)}
 
 
-def cluster_configuration(network: LabNetwork, *, version: str, coredns: str, cores: int, memory_bytes: int, lab: str) -> str:
+def cluster_configuration(
+    network: LabNetwork, *, version: str, coredns: str, cores: int, memory_bytes: int, lab: str
+) -> str:
     """Return kubeadm's three documents (kubeadm.k8s.io/v1beta4, kubelet.config.k8s.io/v1beta1)."""
     gate = {"name": "feature-gates", "value": "ImageVolume=true"}
     address = str(network.machine("cloud"))
     documents = [
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration",
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": address, "bindPort": 6443},
             "nodeRegistration": {"name": "cloud", "taints": [], "criSocket": "unix:///run/containerd/containerd.sock"},
             "skipPhases": ["preflight", "addon/kube-proxy", "show-join-command"],
         },
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "ClusterConfiguration",
-            "kubernetesVersion": f"v{version}", "clusterName": f"ros2bench-{lab}",
-            "imageRepository": image_repository(network), "dns": {"imageTag": f"v{coredns}"},
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "ClusterConfiguration",
+            "kubernetesVersion": f"v{version}",
+            "clusterName": f"ros2bench-{lab}",
+            "imageRepository": image_repository(network),
+            "dns": {"imageTag": f"v{coredns}"},
             "networking": {"podSubnet": str(POD_NETWORK), "serviceSubnet": str(SERVICE_NETWORK)},
             "apiServer": {"extraArgs": [gate]},
             "controllerManager": {"extraArgs": [{"name": "allocate-node-cidrs", "value": "false"}]},
             # The lab's cluster is made anew by every `up`: it gains nothing from waiting for the disk.
-            "etcd": {"local": {"dataDir": "/var/lib/etcd/data", "extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}]}},
+            "etcd": {
+                "local": {"dataDir": "/var/lib/etcd/data", "extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}]}
+            },
         },
         {
-            "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-            "cgroupDriver": "cgroupfs", "failSwapOn": False, "failCgroupV1": False, "serializeImagePulls": False,
-            "serverTLSBootstrap": True, "featureGates": {"ImageVolume": True},
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "cgroupDriver": "cgroupfs",
+            "failSwapOn": False,
+            "failCgroupV1": False,
+            "serializeImagePulls": False,
+            "serverTLSBootstrap": True,
+            "featureGates": {"ImageVolume": True},
             "systemReserved": reserved(cores, memory_bytes),
             "evictionHard": {"memory.available": "200Mi", "nodefs.available": "2%", "imagefs.available": "2%"},
-            "imageGCHighThresholdPercent": 99, "imageGCLowThresholdPercent": 98, "shutdownGracePeriod": "0s",
+            "imageGCHighThresholdPercent": 99,
+            "imageGCLowThresholdPercent": 98,
+            "shutdownGracePeriod": "0s",
         },
-    ]  # fmt: skip
+    ]
     return yaml.safe_dump_all(documents, sort_keys=False)
 
 
-def initialise(folders: LabFolders, network: LabNetwork, cloud: MachineState, *, tools: Mapping[str, Path], configuration: str) -> None:
+def initialise(
+    folders: LabFolders,
+    cloud: MachineState,
+    *,
+    tools: Mapping[str, Path],
+    configuration: str,
+) -> None:
     """Make the control plane on `cloud` and write the administrator's kubeconfig."""
     advice = f"The kubelet's log: {folder_of(folders, 'cloud')}/logs/kubelet.log. Then `python -m lab up` again."
     path = f"PATH={tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}"
     log = folders.root / "logs" / "kubeadm-init.log"
-    run(inside(cloud.pid, "sh", "-c", "cat > /etc/kubernetes-init.yaml"), doing="Writing kubeadm's configuration", text_in=configuration)
+    run(
+        inside(cloud.pid, "sh", "-c", "cat > /etc/kubernetes-init.yaml"),
+        doing="Writing kubeadm's configuration",
+        text_in=configuration,
+    )
     run(
         inside(cloud.pid, "env", path, "kubeadm", "init", "--config", "/etc/kubernetes-init.yaml"),
-        doing="Making the control plane", advice=advice, log=log, timeout_s=240,
-    )  # fmt: skip
+        doing="Making the control plane",
+        advice=advice,
+        log=log,
+        timeout_s=240,
+    )
     folders.kubeconfig.unlink(missing_ok=True)
     admin = run(inside(cloud.pid, "cat", ADMIN), doing="Reading the administrator's kubeconfig")
     folders.kubeconfig.touch(mode=0o600)
@@ -185,32 +240,65 @@ def initialise(folders: LabFolders, network: LabNetwork, cloud: MachineState, *,
 def proxy_kubeconfig(cloud: MachineState, tools: Mapping[str, Path]) -> str:
     """Return a kubeconfig for kube-proxy: user system:kube-proxy, bound to its role by Kubernetes itself."""
     return run(
-        inside(cloud.pid, str(tools["kubernetes"] / "kubeadm"), "kubeconfig", "user", "--client-name", "system:kube-proxy",
-               "--config", "/etc/kubernetes-init.yaml"),
+        inside(
+            cloud.pid,
+            str(tools["kubernetes"] / "kubeadm"),
+            "kubeconfig",
+            "user",
+            "--client-name",
+            "system:kube-proxy",
+            "--config",
+            "/etc/kubernetes-init.yaml",
+        ),
         doing="Making kube-proxy's kubeconfig",
-    )  # fmt: skip
+    )
 
 
 def write_inside(machine: MachineState, path: str, content: str) -> None:
     """Write a private file in a machine's file system."""
-    run(inside(machine.pid, "sh", "-c", f"umask 077; cat > {path}.new && mv {path}.new {path}"), doing=f"Writing {path}", text_in=content)
+    run(
+        inside(machine.pid, "sh", "-c", f"umask 077; cat > {path}.new && mv {path}.new {path}"),
+        doing=f"Writing {path}",
+        text_in=content,
+    )
 
 
-def join(folders: LabFolders, network: LabNetwork, cloud: MachineState, edge: MachineState, tools: Mapping[str, Path]) -> None:
+def join(
+    folders: LabFolders,
+    network: LabNetwork,
+    cloud: MachineState,
+    edge: MachineState,
+    tools: Mapping[str, Path],
+) -> None:
     """Join `edge`: token and certificate hash come from `cloud`."""
-    kubeadm, path = str(tools["kubernetes"] / "kubeadm"), f"PATH={tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}"
-    made = run(inside(cloud.pid, kubeadm, "token", "create", "--print-join-command", "--kubeconfig", ADMIN), doing="Making a join token")
+    kubeadm, path = (
+        str(tools["kubernetes"] / "kubeadm"),
+        f"PATH={tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}",
+    )
+    made = run(
+        inside(cloud.pid, kubeadm, "token", "create", "--print-join-command", "--kubeconfig", ADMIN),
+        doing="Making a join token",
+    )
     words = made.split()
-    token, certificate = words[words.index("--token") + 1], words[words.index("--discovery-token-ca-cert-hash") + 1]
+    token, certificate = (
+        words[words.index("--token") + 1],
+        words[words.index("--discovery-token-ca-cert-hash") + 1],
+    )
     document = yaml.safe_dump(
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "JoinConfiguration",
-            "discovery": {"bootstrapToken": {"token": token, "caCertHashes": [certificate],
-                                             "apiServerEndpoint": f"{network.machine('cloud')}:6443"}},
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "JoinConfiguration",
+            "discovery": {
+                "bootstrapToken": {
+                    "token": token,
+                    "caCertHashes": [certificate],
+                    "apiServerEndpoint": f"{network.machine('cloud')}:6443",
+                }
+            },
             "nodeRegistration": {"name": "edge", "taints": [], "criSocket": "unix:///run/containerd/containerd.sock"},
             "skipPhases": ["preflight"],
         }
-    )  # fmt: skip
+    )
     write_inside(edge, "/etc/kubernetes-join.yaml", document)
     run(
         inside(edge.pid, "env", path, "kubeadm", "join", "--config", "/etc/kubernetes-join.yaml"),
@@ -257,5 +345,12 @@ def ready_machines(folders: LabFolders, tools: Mapping[str, Path]) -> set[str]:
 def cluster_uid(folders: LabFolders, tools: Mapping[str, Path]) -> str:
     """Return the UID of kube-system: the cluster's identity."""
     return kubectl(
-        folders, tools, "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}", doing="Reading the cluster's identity"
+        folders,
+        tools,
+        "get",
+        "namespace",
+        "kube-system",
+        "-o",
+        "jsonpath={.metadata.uid}",
+        doing="Reading the cluster's identity",
     ).strip()

@@ -1,4 +1,4 @@
-"""`lab up` and `lab down`: every step can be repeated, and a lab that was cut off anywhere can be brought up or down."""
+"""`lab up` and `lab down`: every step can be repeated; a lab cut off anywhere can be brought up or down."""
 
 import fcntl
 import json
@@ -43,6 +43,11 @@ class Lab:
     tools: Mapping[str, Path]
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the engine and its parts are there too, as the last step of `up` records."""
+        return all(name in self.tools for name in PULUMI_TOOLS)
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that `lab env` exports."""
         return pulumi.environment(self.folders, self.network, self.cluster_uid, self.tools)
@@ -57,7 +62,8 @@ def locked(folders: LabFolders) -> Generator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LabError(
-                f"Another `lab up` or `lab down` of lab {folders.name} is running.", advice="Wait until it has ended."
+                f"Another `lab up` or `lab down` of lab {folders.name} is running.",
+                advice="Wait until it has ended.",
             ) from error
         yield
 
@@ -115,7 +121,11 @@ def make_bucket(folders: LabFolders, net: network.LabNetwork) -> None:
     access, secret = services.read_credentials(folders)
     retries = botocore.config.Config(retries={"mode": "standard", "max_attempts": 8}, region_name=services.REGION)
     client = boto3.client(
-        "s3", endpoint_url=services.store_endpoint(net), aws_access_key_id=access, aws_secret_access_key=secret, config=retries
+        "s3",
+        endpoint_url=services.store_endpoint(net),
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        config=retries,
     )
     try:
         client.head_bucket(Bucket=services.BUCKET)
@@ -135,57 +145,95 @@ def start_hub(folders: LabFolders, net: network.LabNetwork, registry: Path) -> m
     run(network.inside(hub.pid, "touch", services.LINKED), doing="Starting registry and object store")
     logs = machines.folder_of(folders, "hub") / "logs"
     machines.wait_for(
-        lambda: services.registry_answers(folders, net), what="The registry did not answer", timeout_s=30, advice=f"Its log: {logs}/registry.log"
+        lambda: services.registry_answers(folders, net),
+        what="The registry did not answer",
+        timeout_s=30,
+        advice=f"Its log: {logs}/registry.log",
     )
     machines.wait_for(
-        lambda: services.store_answers(net), what="The object store did not answer", timeout_s=60, advice=f"Its log: {logs}/object-store.log"
+        lambda: services.store_answers(net),
+        what="The object store did not answer",
+        timeout_s=60,
+        advice=f"Its log: {logs}/object-store.log",
     )
     make_bucket(folders, net)
     return hub
 
 
-def start_cluster(folders: LabFolders, net: network.LabNetwork, hub: machines.MachineState, tools: Mapping[str, Path], steps: Steps) -> None:
+def start_cluster(
+    folders: LabFolders,
+    net: network.LabNetwork,
+    hub: machines.MachineState,
+    tools: Mapping[str, Path],
+    steps: Steps,
+) -> None:
     """Start both machines, make the control plane on one and join the other."""
     pause = f"{kubernetes.image_repository(net)}/pause:3.10.1"
     running: dict[str, machines.MachineState] = {}
     with steps.step("Starting machines cloud and edge"):
         for name in network.MACHINES:
             cgroups.make_groups(folders.name, name)
-            running[name] = machines.start(folders, kubernetes.machine_spec(folders, net, name, tools=tools, pause_image=pause))
+            running[name] = machines.start(
+                folders, kubernetes.machine_spec(folders, net, name, tools=tools, pause_image=pause)
+            )
             network.link_machine(name, net, hub.pid, running[name].pid)
         for name, machine in running.items():
             socket = Path(f"/proc/{machine.pid}/root/run/containerd/containerd.sock")
             machines.wait_for(socket.exists, what=f"containerd on {name} did not start", timeout_s=30, advice=AGAIN)
     pins = load_pins().tools
     configuration = kubernetes.cluster_configuration(
-        net, version=pins["kubernetes"].version, coredns=pins["coredns"].version, cores=os.cpu_count() or 1,
-        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), lab=folders.name,
-    )  # fmt: skip
+        net,
+        version=pins["kubernetes"].version,
+        coredns=pins["coredns"].version,
+        cores=os.cpu_count() or 1,
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        lab=folders.name,
+    )
     with steps.step("Making the control plane (kubeadm init)"):
-        kubernetes.initialise(folders, net, running["cloud"], tools=tools, configuration=configuration)
+        kubernetes.initialise(folders, running["cloud"], tools=tools, configuration=configuration)
     with steps.step("Joining machine edge (kubeadm join)"):
         proxy = kubernetes.proxy_kubeconfig(running["cloud"], tools)
         kubernetes.write_inside(running["cloud"], "/etc/kubernetes/kube-proxy.conf", proxy)
         kubernetes.join(folders, net, running["cloud"], running["edge"], tools)
         kubernetes.write_inside(running["edge"], "/etc/kubernetes/kube-proxy.conf", proxy)
         machines.wait_for(
-            lambda: kubernetes.ready_machines(folders, tools) >= set(network.MACHINES), what="The machines did not become Ready",
-            timeout_s=90, advice=AGAIN, interval_s=0.5,
-        )  # fmt: skip
+            lambda: kubernetes.ready_machines(folders, tools) >= set(network.MACHINES),
+            what="The machines did not become Ready",
+            timeout_s=90,
+            advice=AGAIN,
+            interval_s=0.5,
+        )
         machines.wait_for(
-            lambda: kubernetes.approve_serving_certificates(folders, tools), what="The kubelets asked for no serving certificates",
-            timeout_s=60, advice=AGAIN, interval_s=0.5,
-        )  # fmt: skip
+            lambda: kubernetes.approve_serving_certificates(folders, tools),
+            what="The kubelets asked for no serving certificates",
+            timeout_s=60,
+            advice=AGAIN,
+            interval_s=0.5,
+        )
 
 
 def apply_addons(folders: LabFolders, net: network.LabNetwork, tools: Mapping[str, Path]) -> None:
     """Apply the add-ons and wait until CoreDNS and they are available."""
     versions = {name: tool.version for name, tool in load_pins().tools.items()}
     documents = addons.manifests(kubernetes.image_repository(net), versions, make_authority(folders))
-    kubernetes.kubectl(folders, tools, "apply", "--server-side", "-f", "-", doing="Applying the add-ons", text_in=documents)
-    for space, name in (("kube-system", "coredns"), ("kube-system", "metrics-server"), ("local-path-storage", "local-path-provisioner")):
+    kubernetes.kubectl(
+        folders, tools, "apply", "--server-side", "-f", "-", doing="Applying the add-ons", text_in=documents
+    )
+    for space, name in (
+        ("kube-system", "coredns"),
+        ("kube-system", "metrics-server"),
+        ("local-path-storage", "local-path-provisioner"),
+    ):
         kubernetes.kubectl(
-            folders, tools, "-n", space, "rollout", "status", f"deployment/{name}", "--timeout=80s", doing=f"Waiting for {name}"
+            folders,
+            tools,
+            "-n",
+            space,
+            "rollout",
+            "status",
+            f"deployment/{name}",
+            "--timeout=80s",
+            doing=f"Waiting for {name}",
         )
 
 
@@ -232,7 +280,12 @@ def _start(folders: LabFolders, subnet: str | None, steps: Steps) -> Lab:
     with steps.step("Add-ons: DNS, resource metrics, volumes"):
         apply_addons(folders, net, tools)
     uid = kubernetes.cluster_uid(folders, tools)
-    record = {"uid": uid, "subnet": str(net.subnet), "tools": {k: str(v) for k, v in tools.items()}, "started_unix_s": int(time.time())}
+    record = {
+        "uid": uid,
+        "subnet": str(net.subnet),
+        "tools": {k: str(v) for k, v in tools.items()},
+        "started_unix_s": int(time.time()),
+    }
     folders.cluster.write_text(json.dumps(record))
     return Lab(folders, net, uid, tools)
 
@@ -250,7 +303,9 @@ def _prepare_pulumi(lab: Lab, steps: Steps) -> None:
         provider = provided["pulumi-resource-kubernetes"]
         pulumi.install_provider(lab.folders, provider.tool, provider.binary("pulumi-resource-kubernetes"))
         pulumi.make_passphrase(lab.folders)
-        pulumi.initialise_stacks(lab.folders, complete.environment, provided["pulumi"].binary("pulumi"), lab.cluster_uid)
+        pulumi.initialise_stacks(
+            lab.folders, complete.environment, provided["pulumi"].binary("pulumi"), lab.cluster_uid
+        )
 
 
 def down(folders: LabFolders, *, purge: bool, steps: Steps) -> None:
@@ -261,5 +316,3 @@ def down(folders: LabFolders, *, purge: bool, steps: Steps) -> None:
         if purge:
             with steps.step("Removing its images, objects, keys and Pulumi state"):
                 shutil.rmtree(folders.root)
-
-

@@ -31,7 +31,7 @@ def write_atomically(path: Path, value: dict[str, Any]) -> None:
 
 
 def mount(*arguments: str) -> None:
-    """Call mount(8); its own message is the error."""
+    """Mount a file system with the arguments of the mount program, whose own message is the error."""
     subprocess.run(["mount", *arguments], check=True)
 
 

@@ -139,7 +139,9 @@ def stop(folders: LabFolders, name: str) -> None:
         LabError: its first process survives SIGKILL.
     """
     home = folder_of(folders, name)
-    (home / "generation").unlink(missing_ok=True)  # A first process that has not recorded itself yet sees this and ends.
+    (home / "generation").unlink(
+        missing_ok=True
+    )  # A first process that has not recorded itself yet sees this and ends.
     state = machine_state(folders, name)
     if state:
         os.kill(state.pid, signal.SIGTERM if name == "hub" else signal.SIGKILL)

@@ -1,7 +1,7 @@
 """The lab's addresses and links: chosen after reading the host's routes, one veth into the lab, nothing else changed.
 
-    host .1 ──veth── hub .2 (bridge; registry, object store) ──veth── cloud .10
-                                                             └─veth── edge  .11
+host .1 ──veth── hub .2 (bridge; registry, object store) ──veth── cloud .10
+                                                         └─veth── edge  .11
 """
 
 import hashlib
@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from lab.commands import run
-from lab.errors import LabError, MachineUnfit
+from lab.errors import LabError, MachineUnfitError
 
 # Documentation and benchmark ranges (RFC 5737, RFC 2544) are used by nobody's network; private ranges come last.
 CANDIDATES = tuple(
     IPv4Network(text)
-    for text in ("198.51.100.0/24", "203.0.113.0/24", "198.18.77.0/24", "198.19.77.0/24", "172.31.213.0/24", "10.213.77.0/24")
+    for text in (
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "198.18.77.0/24",
+        "198.19.77.0/24",
+        "172.31.213.0/24",
+        "10.213.77.0/24",
+    )
 )
 POD_NETWORK = IPv4Network("10.244.0.0/16")
 SERVICE_NETWORK = IPv4Network("10.96.0.0/16")
@@ -70,19 +77,21 @@ def choose_subnet(taken: Iterable[IPv4Network], wanted: str | None) -> IPv4Netwo
     """Return a /24 that overlaps none of the host's networks.
 
     Raises:
-        MachineUnfit: the wanted subnet is not one, or overlaps; or no candidate is free.
+        MachineUnfitError: the wanted subnet is not one, or overlaps; or no candidate is free.
     """
     taken = list(taken)
     if wanted is not None:
         try:
             subnet = IPv4Network(wanted)
         except ValueError as error:
-            raise MachineUnfit(f"--subnet {wanted!r}: {error}.", advice="Give a network such as 198.51.100.0/24.") from error
+            raise MachineUnfitError(
+                f"--subnet {wanted!r}: {error}.", advice="Give a network such as 198.51.100.0/24."
+            ) from error
         if subnet.prefixlen > 24:
-            raise MachineUnfit(f"--subnet {wanted} is too small.", advice="Give a /24 or larger.")
+            raise MachineUnfitError(f"--subnet {wanted} is too small.", advice="Give a /24 or larger.")
         clash = [n for n in (*taken, POD_NETWORK, SERVICE_NETWORK) if n.overlaps(subnet)]
         if clash:
-            raise MachineUnfit(
+            raise MachineUnfitError(
                 f"--subnet {subnet} overlaps {clash[0]}, which this host already routes or the cluster uses.",
                 advice="Leave --subnet out: the lab then picks a free one. `ip route` shows what is taken.",
             )
@@ -91,7 +100,7 @@ def choose_subnet(taken: Iterable[IPv4Network], wanted: str | None) -> IPv4Netwo
         if not any(network.overlaps(subnet) for network in taken):
             return subnet
     tried = ", ".join(map(str, CANDIDATES))
-    raise MachineUnfit(
+    raise MachineUnfitError(
         f"Every subnet that the lab would take is routed by this host already: {tried}.",
         advice="Choose a free one yourself: python -m lab up --subnet 10.99.0.0/24",
     )
@@ -147,7 +156,20 @@ def link_machine(name: str, network: LabNetwork, hub: int, machine: int) -> None
         ["ip", "route", "add", "default", "via", str(network.hub)],
         *(["ip", "route", "add", str(network.pods(o)), "via", str(network.machine(o))] for o in others),
         # Pods keep their own addresses among themselves (DDS announces them); only traffic that leaves is translated.
-        ["iptables", "-t", "nat", "-A", "POSTROUTING", "-s", str(POD_NETWORK), "!", "-d", str(POD_NETWORK), "-j", "MASQUERADE"],
+        [
+            "iptables",
+            "-t",
+            "nat",
+            "-A",
+            "POSTROUTING",
+            "-s",
+            str(POD_NETWORK),
+            "!",
+            "-d",
+            str(POD_NETWORK),
+            "-j",
+            "MASQUERADE",
+        ],
         ["sysctl", "-q", "-w", "net.ipv4.ip_forward=1"],
     ]
     for command in commands:

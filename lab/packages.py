@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from lab.commands import run
-from lab.errors import MachineUnfit
+from lab.errors import MachineUnfitError
 
 # What must exist → the package that brings it.
 NEEDED = {
@@ -34,20 +34,29 @@ def install(packages: list[str]) -> None:
     """Install packages with apt.
 
     Raises:
-        MachineUnfit: this machine has no apt.
+        MachineUnfitError: this machine has no apt.
         LabError: apt fails; the message shows its last words.
     """
     if not packages:
         return
     if not shutil.which("apt-get"):
-        raise MachineUnfit(
+        raise MachineUnfitError(
             f"These programs are missing and this machine has no apt-get: {', '.join(packages)}.",
             advice="Install them with your distribution's package manager, then type the same command again.",
         )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     advice = "Mend apt (`apt-get update` shows why), then type the same command again."
-    run(["apt-get", "update", "-qq"], doing="Updating the package lists", environment=environment, advice=advice, timeout_s=300)
+    run(
+        ["apt-get", "update", "-qq"],
+        doing="Updating the package lists",
+        environment=environment,
+        advice=advice,
+        timeout_s=300,
+    )
     run(
         ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
-        doing=f"Installing {', '.join(packages)}", environment=environment, advice=advice, timeout_s=900,
-    )  # fmt: skip
+        doing=f"Installing {', '.join(packages)}",
+        environment=environment,
+        advice=advice,
+        timeout_s=900,
+    )

@@ -1,4 +1,4 @@
-"""Pulumi's home, backend, passphrase and stacks in the lab. The backend belongs to one cluster: its path holds the UID."""
+"""Pulumi's home, backend, passphrase and stacks in the lab. A backend belongs to one cluster, by UID."""
 
 import json
 import os
@@ -27,7 +27,12 @@ def backend_folder(folders: LabFolders, uid: str) -> Path:
 
 def environment(folders: LabFolders, network: LabNetwork, uid: str, tool_folders: Mapping[str, Path]) -> dict[str, str]:
     """Return what `python -m lab env` exports (docs/contracts.md, section 6). Paths only: no secret is in it."""
-    first = [Path(sys.prefix) / "bin", tool_folders["pulumi"], tool_folders["pulumi-language-python"], tool_folders["kubernetes"]]
+    first = [
+        Path(sys.prefix) / "bin",
+        tool_folders["pulumi"],
+        tool_folders["pulumi-language-python"],
+        tool_folders["kubernetes"],
+    ]
     rest = [p for p in os.environ["PATH"].split(":") if p and Path(p) not in first]
     return {
         "KUBECONFIG": str(folders.kubeconfig),

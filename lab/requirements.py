@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cgroups
-from lab.errors import MachineUnfit
+from lab.errors import MachineUnfitError
 from lab.folders import LabFolders
 from lab.packages import missing_packages
 from lab.toolchain.gobuild import available_memory_bytes
@@ -48,7 +48,10 @@ def check_namespaces(_: LabFolders) -> Finding | None:
     if os.geteuid() != 0 or not shutil.which("unshare"):
         return None
     made = subprocess.run(
-        ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "true"], capture_output=True, text=True, check=False
+        ["unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode == 0:
         return None
@@ -71,14 +74,20 @@ def check_data_file_system(folders: LabFolders) -> Finding | None:
     found = subprocess.run(["stat", "-f", "-c", "%T", str(folder)], capture_output=True, text=True, check=False)
     if found.stdout.strip() != "overlayfs":
         return None
-    return Finding(f"{folder} lies on an overlay file system.", "Set XDG_DATA_HOME to a folder on a plain disk or volume.")
+    return Finding(
+        f"{folder} lies on an overlay file system.",
+        "Set XDG_DATA_HOME to a folder on a plain disk or volume.",
+    )
 
 
 def check_cgroups(_: LabFolders) -> Finding | None:
     """Cgroups are mounted and writable."""
     if cgroups.MOUNT.exists() and cgroups.hierarchies() and os.access(cgroups.hierarchies()[0], os.W_OK):
         return None
-    return Finding(f"No writable cgroups under {cgroups.MOUNT}.", "In a container, start it privileged with --cgroupns=host.")
+    return Finding(
+        f"No writable cgroups under {cgroups.MOUNT}.",
+        "In a container, start it privileged with --cgroupns=host.",
+    )
 
 
 def check_memory(_: LabFolders) -> Finding | None:
@@ -86,7 +95,10 @@ def check_memory(_: LabFolders) -> Finding | None:
     have = available_memory_bytes()
     if have >= MEMORY_BYTES:
         return None
-    return Finding(f"{have / 1e9:.1f} GB of memory are available; the lab needs {MEMORY_BYTES / 1e9:.0f} GB.", "Close other programs.")
+    return Finding(
+        f"{have / 1e9:.1f} GB of memory are available; the lab needs {MEMORY_BYTES / 1e9:.0f} GB.",
+        "Close other programs.",
+    )
 
 
 def check_disk(folders: LabFolders) -> Finding | None:
@@ -106,7 +118,11 @@ def check_packages(_: LabFolders) -> Finding | None:
     missing = missing_packages()
     if not missing:
         return None
-    return Finding(f"Not installed yet: {', '.join(missing)}.", f"apt-get install -y {' '.join(missing)}   (`lab up` does it)", fatal=False)
+    return Finding(
+        f"Not installed yet: {', '.join(missing)}.",
+        f"apt-get install -y {' '.join(missing)}   (`lab up` does it)",
+        fatal=False,
+    )
 
 
 def check_socket_buffers(_: LabFolders) -> Finding | None:
@@ -136,8 +152,8 @@ def require_fit(folders: LabFolders) -> None:
     """Stop before anything is touched if this computer cannot run the lab.
 
     Raises:
-        MachineUnfit: with every fatal finding at once.
+        MachineUnfitError: with every fatal finding at once.
     """
     fatal = [finding for finding in findings(folders) if finding.fatal]
     if fatal:
-        raise MachineUnfit("\n  ".join(f.what for f in fatal), advice="\n       ".join(f.advice for f in fatal))
+        raise MachineUnfitError("\n  ".join(f.what for f in fatal), advice="\n       ".join(f.advice for f in fatal))

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-
 from lab.certificates import make_authority, make_server, write_private
 from lab.folders import LabFolders
 from lab.machines import MachineSpec, ServiceSpec
@@ -58,10 +57,16 @@ def registry_configuration(folders: LabFolders, network: LabNetwork) -> str:
     document = {
         "version": 0.1,
         "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(folders.root / "registry")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folders.root / "registry")},
+            "delete": {"enabled": True},
+        },
         "http": {
             "addr": f"{network.hub}:{REGISTRY_PORT}",
-            "tls": {"certificate": str(folders.keys / "registry.crt"), "key": str(folders.keys / "registry.key")},
+            "tls": {
+                "certificate": str(folders.keys / "registry.crt"),
+                "key": str(folders.keys / "registry.key"),
+            },
         },
     }
     return json.dumps(document)  # JSON is YAML
@@ -90,15 +95,32 @@ def hub_machine(folders: LabFolders, network: LabNetwork, *, registry: Path, wee
         name="hub",
         memory_folders=("/run",),
         services=(
-            ServiceSpec("registry", (str(registry), "serve", str(folders.keys / "registry.yaml")),
-                        environment={"OTEL_TRACES_EXPORTER": "none"}, requires=(LINKED,)),
-            ServiceSpec("object-store", (
-                str(weed), "-logtostderr=true", "mini", f"-dir={objects}", f"-ip={address}", f"-ip.bind={address}",
-                f"-s3.port={S3_PORT}", f"-s3.config={folders.keys / 's3-identities.json'}",
-                "-s3.autoCreateBucket=false", "-master.telemetry=false", "-webdav=false", "-admin.ui=false",
-            ), requires=(LINKED,)),
+            ServiceSpec(
+                "registry",
+                (str(registry), "serve", str(folders.keys / "registry.yaml")),
+                environment={"OTEL_TRACES_EXPORTER": "none"},
+                requires=(LINKED,),
+            ),
+            ServiceSpec(
+                "object-store",
+                (
+                    str(weed),
+                    "-logtostderr=true",
+                    "mini",
+                    f"-dir={objects}",
+                    f"-ip={address}",
+                    f"-ip.bind={address}",
+                    f"-s3.port={S3_PORT}",
+                    f"-s3.config={folders.keys / 's3-identities.json'}",
+                    "-s3.autoCreateBucket=false",
+                    "-master.telemetry=false",
+                    "-webdav=false",
+                    "-admin.ui=false",
+                ),
+                requires=(LINKED,),
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def registry_address(network: LabNetwork) -> str:
@@ -115,7 +137,7 @@ def registry_answers(folders: LabFolders, network: LabNetwork) -> bool:
     """Whether the registry serves its API, its certificate checked."""
     context = ssl.create_default_context(cafile=str(folders.keys / "ca.crt"))
     try:
-        with urllib.request.urlopen(f"https://{registry_address(network)}/v2/", timeout=2, context=context) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"https://{registry_address(network)}/v2/", timeout=2, context=context) as answer:
             return answer.status == 200
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

@@ -1,4 +1,4 @@
-"""Images of the cluster's own programs: one binary on nothing, pushed to the lab's registry at the tag that kubeadm asks for."""
+"""Images of the cluster's own programs: one binary on nothing, pushed at the tag that kubeadm asks for."""
 
 import os
 import shutil
@@ -41,14 +41,23 @@ def system_images(versions: Mapping[str, str], tools: Mapping[str, Path]) -> lis
         SystemImage("coredns", f"v{versions['coredns']}", tools["coredns"] / "coredns", "coredns", '["coredns"]'),
         # catatonit -P waits and reaps, which is all that a pod's first process does.
         SystemImage("pause", "3.10.1", Path("/usr/bin/catatonit"), "pause", '["pause", "-P"]'),
-        SystemImage("metrics-server", f"v{versions['metrics-server']}", tools["metrics-server"] / "metrics-server",
-                    "metrics-server", '["metrics-server"]'),
-        SystemImage("local-path-provisioner", f"v{versions['local-path-provisioner']}",
-                    tools["local-path-provisioner"] / "local-path-provisioner", "local-path-provisioner",
-                    '["local-path-provisioner"]'),
+        SystemImage(
+            "metrics-server",
+            f"v{versions['metrics-server']}",
+            tools["metrics-server"] / "metrics-server",
+            "metrics-server",
+            '["metrics-server"]',
+        ),
+        SystemImage(
+            "local-path-provisioner",
+            f"v{versions['local-path-provisioner']}",
+            tools["local-path-provisioner"] / "local-path-provisioner",
+            "local-path-provisioner",
+            '["local-path-provisioner"]',
+        ),
         # The provisioner's helper pod runs a shell script; as `sh`, busybox runs its own applets for the rest.
         SystemImage("shell", "1", Path("/bin/busybox"), "sh", '["sh"]'),
-    ]  # fmt: skip
+    ]
 
 
 def buildah_environment() -> dict[str, str]:
@@ -58,23 +67,46 @@ def buildah_environment() -> dict[str, str]:
 
 def push(folders: LabFolders, registry: str, image: SystemImage) -> None:
     """Build one image and push it, the registry's certificate checked."""
-    storage = ["--root", str(folders.cache / "containers" / "system"), "--runroot", str(folders.root / "containers-run")]
+    storage = [
+        "--root",
+        str(folders.cache / "containers" / "system"),
+        "--runroot",
+        str(folders.root / "containers-run"),
+    ]
     reference = f"{registry}/kubernetes/{image.name}:{image.tag}"
     doing = f"Making image {image.name}"
     with tempfile.TemporaryDirectory(dir=folders.root) as scratch:
         context = Path(scratch)
         shutil.copyfile(image.program, context / "program")
         (context / "program").chmod(0o755)
-        (context / "Containerfile").write_text(CONTAINERFILE.format(name=image.program_name, entrypoint=image.entrypoint))
+        (context / "Containerfile").write_text(
+            CONTAINERFILE.format(name=image.program_name, entrypoint=image.entrypoint)
+        )
         certificates = context / "certificates"
         certificates.mkdir()
         shutil.copyfile(folders.keys / "ca.crt", certificates / "ca.crt")
         environment = buildah_environment()
-        run(["buildah", *storage, "bud", "--quiet", "--timestamp", "0", "-t", reference, context], doing=doing, environment=environment)
         run(
-            ["buildah", *storage, "push", "--quiet", "--cert-dir", certificates, "--compression-format", "gzip", reference],
-            doing=f"Pushing image {image.name}", environment=environment, advice="`python -m lab up` again goes on from here.",
-        )  # fmt: skip
+            ["buildah", *storage, "bud", "--quiet", "--timestamp", "0", "-t", reference, context],
+            doing=doing,
+            environment=environment,
+        )
+        run(
+            [
+                "buildah",
+                *storage,
+                "push",
+                "--quiet",
+                "--cert-dir",
+                certificates,
+                "--compression-format",
+                "gzip",
+                reference,
+            ],
+            doing=f"Pushing image {image.name}",
+            environment=environment,
+            advice="`python -m lab up` again goes on from here.",
+        )
         run(["buildah", *storage, "rmi", reference], doing=doing, environment=environment)
 
 

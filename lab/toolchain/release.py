@@ -22,7 +22,7 @@ CHUNK_BYTES = 1 << 20
 CONNECT_TIMEOUT_S = 5.0
 
 
-class Unreachable(Exception):
+class UnreachableError(Exception):
     """The publisher cannot be reached from this computer; the program is built instead."""
 
 
@@ -30,8 +30,10 @@ def published_sum(text: str, file_name: str) -> str | None:
     """Find a file's SHA-256 in a checksum file: a bare sum, or lines of sum and name (sha256sum(1))."""
     for line in text.splitlines():
         words = line.split()
-        if words and re.fullmatch(r"[0-9a-fA-F]{64}", words[0]) and (
-            len(words) == 1 or words[-1].lstrip("*").rpartition("/")[2] == file_name
+        if (
+            words
+            and re.fullmatch(r"[0-9a-fA-F]{64}", words[0])
+            and (len(words) == 1 or words[-1].lstrip("*").rpartition("/")[2] == file_name)
         ):
             return words[0].lower()
     return None
@@ -42,7 +44,7 @@ def _get_text(client: httpx.Client, address: str) -> str:
         answer = client.get(address)
         answer.raise_for_status()
     except httpx.HTTPError as error:
-        raise Unreachable(f"{urlsplit(address).hostname}: {error}") from error
+        raise UnreachableError(f"{urlsplit(address).hostname}: {error}") from error
     return answer.text
 
 
@@ -59,7 +61,7 @@ def _download(client: httpx.Client, address: str, target: Path, said: Callable[[
                 said(f"{target.name}: {got / 1e6:.0f} MB")
     except httpx.HTTPError as error:
         target.unlink(missing_ok=True)
-        raise Unreachable(f"{urlsplit(address).hostname}: {error}") from error
+        raise UnreachableError(f"{urlsplit(address).hostname}: {error}") from error
     return digest.hexdigest()
 
 
@@ -72,18 +74,24 @@ def _expected_sum(client: httpx.Client, tool: Tool, address: str, learned: dict[
     if published is None:
         raise LabError(
             f"{checksums} names no SHA-256 for {name}: the release of {tool.name} {tool.version} cannot be checked.",
-            advice=f"Write its checksum under [{tool.name}] release.sha256 in lab/toolchain/pins.toml, from its publisher.",
+            advice=f"Write its publisher's checksum under [{tool.name}] release.sha256 in lab/toolchain/pins.toml.",
         )
     return published
 
 
 def fetch_checked(
-    client: httpx.Client, tool: Tool, address: str, checksums: str, target: Path, learned_file: Path, said: Callable[[str], None]
+    client: httpx.Client,
+    tool: Tool,
+    address: str,
+    checksums: str,
+    target: Path,
+    learned_file: Path,
+    said: Callable[[str], None],
 ) -> None:
     """Download one file to `target` and check it.
 
     Raises:
-        Unreachable: the publisher cannot be reached.
+        UnreachableError: the publisher cannot be reached.
         LabError: the sum is wrong; the file is deleted.
     """
     learned: dict[str, str] = json.loads(learned_file.read_text()) if learned_file.exists() else {}
@@ -119,18 +127,24 @@ def get_release(tool: Tool, folder: Path, learned_file: Path, said: Callable[[st
     """Put the tool's released binaries into `folder`.
 
     Raises:
-        Unreachable: it has no release for this computer, or its publisher cannot be reached.
+        UnreachableError: it has no release for this computer, or its publisher cannot be reached.
         LabError: a checksum is wrong or missing.
     """
     release = tool.release
     if release is None:
-        raise Unreachable("no release to download")
+        raise UnreachableError("no release to download")
     timeout = httpx.Timeout(30, connect=CONNECT_TIMEOUT_S)
     with httpx.Client(follow_redirects=True, timeout=timeout) as client:
         if release.archive:
             archive = folder / tool.fill(release.archive).rpartition("/")[2]
             fetch_checked(
-                client, tool, tool.fill(release.archive), tool.fill(release.checksums), archive, learned_file, said
+                client,
+                tool,
+                tool.fill(release.archive),
+                tool.fill(release.checksums),
+                archive,
+                learned_file,
+                said,
             )
             _unpack(archive, tool, folder)
             archive.unlink()
