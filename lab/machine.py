@@ -104,8 +104,11 @@ class Service:
 
     def ended(self, status: int) -> None:
         """Note that the program has ended, and how."""
+        code = os.waitstatus_to_exitcode(status)
         with self.log.open("a") as log:
-            log.write(f"[machine] {self.name} ended with status {os.waitstatus_to_exitcode(status)}\n")
+            log.write(f"[machine] {self.name} ended with status {code}\n")
+        if self.process:
+            self.process.returncode = code  # collected by reap(), so the object must not try to collect it again
         self.process = None
 
 

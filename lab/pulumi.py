@@ -49,7 +49,7 @@ def environment(folders: LabFolders, network: LabNetwork, uid: str, tool_folders
         "ROS2BENCH_REGISTRY_CA": str(folders.keys / "ca.crt"),
         "ROS2BENCH_RECORDS_ENDPOINT": store_endpoint(network),
         "ROS2BENCH_RECORDS_BUCKET": BUCKET,
-        "PATH": ":".join([*map(str, first), *rest]),
+        "PATH": ":".join(dict.fromkeys([*map(str, first), *rest])),
     }
 
 

@@ -116,6 +116,6 @@ def push_missing(folders: LabFolders, registry: str, images: list[SystemImage], 
     with httpx.Client(verify=context, base_url=f"https://{registry}", headers={"Accept": MANIFESTS}) as client:
         for image in images:
             answer = client.head(f"/v2/kubernetes/{image.name}/manifests/{image.tag}")
-            if answer.status_code != httpx.codes.OK:
+            if answer.status_code != 200:
                 said(f"Pushing {image.name} {image.tag}")
                 push(folders, registry, image)
