@@ -95,7 +95,7 @@ def remove_machines(folders: LabFolders) -> None:
         file.unlink(missing_ok=True)
     for name in reversed(machines.NAMES):
         machines.stop(folders, name)
-    for folder in (folders.machines, folders.root / "containers-run"):
+    for folder in (folders.machines, system_images.scratch_folder(folders)):
         if folder.exists():
             shutil.rmtree(folder)
     network.unlink_host(folders.name)

@@ -32,7 +32,7 @@ def write_atomically(path: Path, value: dict[str, Any]) -> None:
 
 def mount(*arguments: str) -> None:
     """Mount a file system with the arguments of the mount program, whose own message is the error."""
-    subprocess.run(["mount", *arguments], check=True)
+    subprocess.run(["mount", "--no-canonicalize", *arguments], check=True)
 
 
 def make_file_system(spec: dict[str, Any]) -> None:
@@ -41,16 +41,16 @@ def make_file_system(spec: dict[str, Any]) -> None:
     `overlays` are copy-on-write over the host's folder; `folders` are bound to plain directories, because containerd
     cannot put overlay snapshots on an overlay; `files` replaces single files, kernel settings among them, so that
     the kubelet's writes to settings that are global to the host end in a plain file.
+    Sources are relative to the machine's own folder, the working folder: its path may lie under one of the overlays.
     """
-    root = Path(spec["root"])
     mount("-t", "proc", "proc", "/proc")
     for folder in spec["overlays"]:
-        upper, work = root / ("upper" + folder), root / ("work" + folder)
+        upper, work = Path("upper" + folder), Path("work" + folder)
         upper.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True, exist_ok=True)
         mount("-t", "overlay", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", folder)
     for folder in spec["folders"]:
-        source = root / ("folders" + folder)
+        source = Path("folders" + folder)
         source.mkdir(parents=True, exist_ok=True)
         Path(folder).mkdir(parents=True, exist_ok=True)
         mount("--bind", str(source), folder)
@@ -61,7 +61,7 @@ def make_file_system(spec: dict[str, Any]) -> None:
             Path(target).parent.mkdir(parents=True, exist_ok=True)
             Path(target).write_text(content)
         elif Path(target).exists():
-            source = root / ("settings" + target)
+            source = Path("settings" + target)
             source.parent.mkdir(parents=True, exist_ok=True)
             source.write_text(content)
             mount("--bind", str(source), target)
@@ -97,6 +97,7 @@ class Service:
                 stderr=log,
                 env={**os.environ, **self.environment},
                 start_new_session=True,
+                cwd="/",
             )
         self.starts += 1
         self.next_start = now + min(RESTART_DELAY_MAX_S, 0.5 * 2 ** min(self.starts, 10))
@@ -169,6 +170,7 @@ class Machine:
 def main() -> NoReturn:
     """Record who we are, check that we are still wanted, become the machine."""
     spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
+    os.chdir(spec["root"])
     # The host's procfs is still mounted here, so /proc/self names our process number on the host.
     record = {
         "pid": int(Path("/proc/self").readlink().name),

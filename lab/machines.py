@@ -96,10 +96,10 @@ def start(folders: LabFolders, spec: MachineSpec) -> MachineState:
         **asdict(spec),
         "hostname": spec.name,
         "root": str(home),
-        "record": str(home / "record.json"),
-        "logs": str(logs),
+        "record": "record.json",
+        "logs": "logs",
         "generation": generation,
-        "generation_file": str(home / "generation"),
+        "generation_file": "generation",
     }
     (home / "spec.json").write_text(json.dumps(document))
     with (logs / "machine.log").open("ab") as log:

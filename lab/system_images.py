@@ -3,7 +3,6 @@
 import os
 import shutil
 import ssl
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,54 +59,36 @@ def system_images(versions: Mapping[str, str], tools: Mapping[str, Path]) -> lis
     ]
 
 
-def buildah_environment() -> dict[str, str]:
-    """Return the environment in which buildah needs no privileges beyond this process's."""
-    return {**os.environ, "BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"}
+def scratch_folder(folders: LabFolders) -> Path:
+    """Where images are made; whatever an interrupted start leaves in it is removed by the next step."""
+    return folders.root / "scratch"
+
+
+def buildah(scratch: Path, *words: str | Path, doing: str) -> None:
+    """Run buildah with its storage in `scratch` and in mounts of its own, so that nothing of it outlives the folder."""
+    storage = ("--root", scratch / "storage", "--runroot", scratch / "run")
+    run(
+        ["unshare", "--mount", "--propagation", "private", "buildah", *storage, *words],
+        doing=doing,
+        environment={**os.environ, "BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"},
+        advice="`python -m lab up` again goes on from here.",
+    )
 
 
 def push(folders: LabFolders, registry: str, image: SystemImage) -> None:
     """Build one image and push it, the registry's certificate checked."""
-    storage = [
-        "--root",
-        str(folders.cache / "containers" / "system"),
-        "--runroot",
-        str(folders.root / "containers-run"),
-    ]
     reference = f"{registry}/kubernetes/{image.name}:{image.tag}"
-    doing = f"Making image {image.name}"
-    with tempfile.TemporaryDirectory(dir=folders.root) as scratch:
-        context = Path(scratch)
-        shutil.copyfile(image.program, context / "program")
-        (context / "program").chmod(0o755)
-        (context / "Containerfile").write_text(
-            CONTAINERFILE.format(name=image.program_name, entrypoint=image.entrypoint)
-        )
-        certificates = context / "certificates"
-        certificates.mkdir()
-        shutil.copyfile(folders.keys / "ca.crt", certificates / "ca.crt")
-        environment = buildah_environment()
-        run(
-            ["buildah", *storage, "bud", "--quiet", "--timestamp", "0", "-t", reference, context],
-            doing=doing,
-            environment=environment,
-        )
-        run(
-            [
-                "buildah",
-                *storage,
-                "push",
-                "--quiet",
-                "--cert-dir",
-                certificates,
-                "--compression-format",
-                "gzip",
-                reference,
-            ],
-            doing=f"Pushing image {image.name}",
-            environment=environment,
-            advice="`python -m lab up` again goes on from here.",
-        )
-        run(["buildah", *storage, "rmi", reference], doing=doing, environment=environment)
+    scratch = scratch_folder(folders)
+    context, certificates = scratch / "context", scratch / "certificates"
+    for folder in (context, certificates):
+        folder.mkdir(parents=True)
+    shutil.copyfile(image.program, context / "program")
+    (context / "program").chmod(0o755)
+    (context / "Containerfile").write_text(CONTAINERFILE.format(name=image.program_name, entrypoint=image.entrypoint))
+    shutil.copyfile(folders.keys / "ca.crt", certificates / "ca.crt")
+    buildah(scratch, "bud", "--quiet", "--timestamp", "0", "-t", reference, context, doing=f"Making image {image.name}")
+    buildah(scratch, "push", "--quiet", "--cert-dir", certificates, reference, doing=f"Pushing image {image.name}")
+    shutil.rmtree(scratch)
 
 
 def push_missing(folders: LabFolders, registry: str, images: list[SystemImage], said: Callable[[str], None]) -> None:

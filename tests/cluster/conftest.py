@@ -1,0 +1,169 @@
+"""A lab of the tests' own: a copy of the tree, data of its own, the tools' cache shared with everybody."""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+LAB = "journey"
+DATA_MARK = f"ros2bench-journey-{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A user's shell: a checkout, an environment, and the words that the user types."""
+
+    checkout: Path
+    environment: Mapping[str, str]
+
+    def type(self, line: str, *, timeout_s: float = 900, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a line in bash as a user would type it; output is shown and returned."""
+        print(f"\n$ {line}", flush=True)
+        began = time.monotonic()
+        done = subprocess.run(
+            ["bash", "-c", f"set -euo pipefail; {line}"],
+            cwd=self.checkout,
+            env={**self.environment, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        print(
+            done.stdout[-6000:],
+            done.stderr[-6000:],
+            f"[{done.returncode}] {time.monotonic() - began:.1f} s",
+            flush=True,
+        )
+        return done
+
+    def in_lab(self, line: str, *, timeout_s: float = 900, **more: str) -> subprocess.CompletedProcess[str]:
+        """The same after `eval "$(python -m lab env)"`, as the README says."""
+        return self.type(f'eval "$(.venv/bin/python -m lab env)"; {line}', timeout_s=timeout_s, **more)
+
+    def kubectl(self, words: str) -> str:
+        """Return what kubectl prints."""
+        done = self.in_lab(f"kubectl {words}")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def copy_of_the_tree(target: Path) -> None:
+    """Copy tracked files and new ones that git does not ignore; the Python environment is linked."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.split("\0"):
+        if name and (PROJECT / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, target / name)
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "copy"],
+    ):
+        subprocess.run(["git", *command], cwd=target, check=True)
+    (target / ".venv").symlink_to(Path(sys.prefix))
+
+
+def host_state() -> dict[str, object]:
+    """What a lab must leave as it found it, read from the kernel."""
+    spaces: set[str] = set()
+    for kind in ("net", "mnt", "pid", "uts", "ipc"):
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                spaces.add(str((process / "ns" / kind).readlink()))
+            except OSError:
+                continue
+    links = json.loads(subprocess.run(["ip", "-json", "link"], capture_output=True, check=True).stdout)
+    routes = subprocess.run(["ip", "route", "show", "table", "all"], capture_output=True, text=True, check=True).stdout
+    rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False).stdout
+    settings = [
+        "net/ipv4/ip_forward",
+        "vm/overcommit_memory",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "net/core/rmem_max",
+    ]
+    return {
+        "namespaces": spaces,
+        "links": {link["ifname"] for link in links},
+        "routes": {line for line in routes.splitlines() if "r2b-" in line},
+        "rules": {line for line in rules.splitlines() if not line.startswith(("#", ":"))},
+        "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "cgroups": {str(p) for p in Path("/sys/fs/cgroup").glob("*/ros2bench*")}
+        | {str(p) for p in Path("/sys/fs/cgroup").glob("ros2bench*")},
+        "settings": {key: (Path("/proc/sys") / key).read_text() for key in settings},
+        "run": {p.name for p in Path("/run").iterdir()},
+        "processes": {
+            p.name for p in Path("/proc").glob("[0-9]*") if DATA_MARK.encode() in read_or_empty(p / "cmdline")
+        },
+    }
+
+
+def read_or_empty(file: Path) -> bytes:
+    """Read a file of a process that may have ended."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def assert_as_before(before: dict[str, object], timeout_s: float = 10) -> None:
+    """Compare the host with an earlier state; namespaces end a moment after their last process."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        now = host_state()
+        left = {
+            key: value - before[key] if isinstance(value, set) else value  # type: ignore[operator]
+            for key, value in now.items()
+            if (value - before[key] if isinstance(value, set) else value != before[key])  # type: ignore[operator]
+        }
+        if not left:
+            return
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Generator[Journey]:
+    """Yield a user's shell with a fresh checkout and fresh data; whatever happens, the lab is taken down in the end."""
+    assert os.geteuid() == 0, "The cluster tier needs root: run `make test-cluster` as root."
+    home = Path("/var/tmp") / DATA_MARK  # noqa: S108
+    checkout = tmp_path_factory.mktemp("checkout") / "ros2bench"
+    checkout.mkdir()
+    copy_of_the_tree(checkout)
+    dropped = re.compile(r"(AWS_(?!CA_BUNDLE)|PULUMI_|ROS2BENCH_|KUBECONFIG|VIRTUAL_ENV)")
+    kept = {key: value for key, value in os.environ.items() if not dropped.match(key)}
+    environment = {**kept, "XDG_DATA_HOME": str(home), "ROS2BENCH_LAB": LAB, "NO_COLOR": "1", "COLUMNS": "160"}
+    one = Journey(checkout, environment)
+    try:
+        yield one
+    finally:
+        one.type("test -x .venv/bin/python && .venv/bin/python -m lab down --purge")
+        shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def before(journey: Journey) -> dict[str, object]:
+    """The host before the tests' lab existed."""
+    return host_state()
+
+
+@pytest.fixture(scope="session")
+def chance() -> random.Random:
+    """Random moments, from a seed that is shown so that a failure can be repeated."""
+    seed = int(os.environ.get("ROS2BENCH_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"ROS2BENCH_TEST_SEED={seed}")
+    return random.Random(seed)  # noqa: S311
