@@ -33,7 +33,7 @@ echo "- Python environment ($lock)"
 [ -x .venv/bin/python ] && new_enough .venv/bin/python || { rm -rf .venv; "$python" -m venv .venv; }
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt \
     || fail "uv could not be installed from the package index." "Check the network and pip's configuration (pip config list), then type the same command again."
-.venv/bin/uv pip install --quiet --require-hashes --python .venv/bin/python -r "$lock" \
+.venv/bin/uv pip install --quiet --compile-bytecode --require-hashes --python .venv/bin/python -r "$lock" \
     || fail "The packages of $lock could not be installed." "Check the network and uv's configuration, then type the same command again."
 echo "$wanted" > "$stamp"
 echo "✓ Python environment $((SECONDS - began)) s"

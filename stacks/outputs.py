@@ -1,6 +1,6 @@
 """The one contract between `pulumi up` and everything that measures a stack.
 
-The program exports a `StackOutputs` as the single stack output `ros2bench`; the probes read it back and nothing else.
+The program exports a `StackOutputs` as the single stack output `ros2bench`; the probes read only that.
 Plain data only: importing this module must not import Pulumi.
 """
 
@@ -15,9 +15,7 @@ OUTPUT_NAME = "ros2bench"
 class Frozen(BaseModel):
     """Base of every value in the contract: strict, immutable, camelCase on the wire, unknown keys refused."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, validate_by_name=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, validate_by_name=True)
 
 
 class MeasuredTopic(Frozen):
@@ -26,7 +24,7 @@ class MeasuredTopic(Frozen):
     name: str = Field(description="Fully qualified topic name, for example /results.")
     type: str = Field(description="Message type, for example ros2bench_interfaces/msg/Result.")
     stamp: Literal["ros2bench", "header", "none"] = Field(
-        description="What the first field of the message carries: intended time and frame number, a header, or nothing."
+        description="What the first field of the message is: our stamp, a std_msgs/Header, or neither."
     )
     expected_rate_hz: float | None = Field(description="Rate at which the source intends to produce, if known.")
     is_result: bool = Field(description="Whether this is the topic on which latency and losses are reported.")
@@ -92,6 +90,6 @@ class StackOutputs(Frozen):
     recorder: RecorderEndpoint | None = Field(description="The probe in the cluster; none for a platform.")
     network: Network | None = Field(description="Network factors; none for a platform.")
     records: Records = Field(description="Where runs are stored.")
-    registry: str = Field(description="Registry that the images come from.")
+    registry: str | None = Field(description="Registry that the images come from; none for a platform.")
     platform: str | None = Field(description="Stack that holds the platform, if any.")
     spec: dict[str, Any] = Field(description="The validated spec with its defaults, as YAML would hold it.")

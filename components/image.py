@@ -1,0 +1,166 @@
+"""Images by digest, from the lock file that building them wrote; a digest is read, never made up."""
+
+import json
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from components.guardrails import DIGEST_REFERENCE
+from components.refusal import Refusal, choices
+
+CONTRACT = 1
+REGISTRY_TIMEOUT_S = 5.0
+NOT_FOUND = 404
+MANIFEST_TYPES = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.index.v1",
+        "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2",
+        "docker.distribution.manifest.v2",
+    )
+)
+BUILD = "python -m images.build --registry {registry} --lock {lock}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageLock:
+    """What a registry holds: repository and digest of each role."""
+
+    path: Path
+    registry: str
+    digests: Mapping[str, tuple[str, str]]
+
+    def reference(self, role: str) -> str:
+        """Image of a role as `registry/repository@sha256:…`.
+
+        Raises:
+            Refusal: The lock has no such role.
+        """
+        if role not in self.digests:
+            raise Refusal(
+                f"{self.path}: images.{role} is not in the image lock. {choices(role, self.digests)}\n"
+                f"Build it: {self.build_command()} {role}"
+            )
+        repository, digest = self.digests[role]
+        return f"{self.registry}/{repository}@{digest}"
+
+    def build_command(self) -> str:
+        """Command that builds and pushes what is missing."""
+        return BUILD.format(registry=self.registry, lock=self.path)
+
+
+def read_lock(path: Path | None) -> ImageLock:
+    """Read the lock file of contract 3.
+
+    Raises:
+        Refusal: There is no path, no such file, or it is not a lock; says what to type next.
+    """
+    build = BUILD.format(registry="HOST:PORT", lock=path or "FILE")
+    if path is None:
+        raise Refusal(
+            "No image lock is named, so there is no image to deploy. Set ROS2BENCH_IMAGES_LOCK or "
+            f"ros2bench:spec.images.lock to the file that this writes: {build}"
+        )
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refusal(f"{path}: the image lock does not exist. Build the images: {build}") from None
+    except (OSError, ValueError) as error:
+        raise Refusal(f"{path}: the image lock cannot be read: {error}. Build the images: {build}") from None
+    try:
+        return parse_lock(path, document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refusal(f"{path}: this is no image lock: {error}. Build the images: {build}") from None
+
+
+def parse_lock(path: Path, document: Any) -> ImageLock:
+    """Typed view of a lock's JSON.
+
+    Raises:
+        KeyError: A key is missing.
+        TypeError: A value has another type.
+        ValueError: Another contract, or a digest that is none.
+    """
+    lock = _mapping(document, "the whole file")
+    if lock["contract"] != CONTRACT:
+        raise ValueError(f"key contract is {lock['contract']!r}, this program reads {CONTRACT}")
+    registry = str(lock["registry"])
+    digests: dict[str, tuple[str, str]] = {}
+    for role, entry in _mapping(lock["images"], "key images").items():
+        image = _mapping(entry, f"key images.{role}")
+        repository, digest = str(image["repository"]), str(image["digest"])
+        if not DIGEST_REFERENCE.fullmatch(f"{registry}/{repository}@{digest}"):
+            raise ValueError(f"key images.{role}.digest is {digest!r}, a sha256 digest is expected")
+        digests[role] = (repository, digest)
+    return ImageLock(path=path, registry=registry, digests=digests)
+
+
+def _mapping(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{what} is {type(value).__name__}, a mapping is expected")
+    return cast("dict[str, Any]", value)
+
+
+def check_registry(
+    lock: ImageLock,
+    roles: Iterable[str],
+    *,
+    client: httpx.Client,
+    warn: Callable[[str], object],
+) -> None:
+    """Ask the registry whether it has the digests that are about to be deployed.
+
+    A registry that this machine cannot reach or that asks for a password is left to the cluster, with a
+    warning.
+
+    Args:
+        lock: What should be there.
+        roles: Which images are about to be deployed.
+        client: HTTP client that trusts the registry's certificate authority.
+        warn: Takes one sentence.
+
+    Raises:
+        Refusal: The registry answers that it does not have a digest.
+    """
+    # Docker's convention: a registry on the loopback address speaks HTTP, every other one HTTPS.
+    scheme = "http" if lock.registry.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+    for role in sorted(set(roles)):
+        repository, digest = lock.digests[role]
+        url = f"{scheme}://{lock.registry}/v2/{repository}/manifests/{digest}"
+        try:
+            response = client.head(url, headers={"Accept": MANIFEST_TYPES})
+        except httpx.HTTPError as error:
+            warn(f"registry {lock.registry} could not be asked for image {role}: {error}; not checked")
+            return
+        if response.status_code == NOT_FOUND:
+            raise Refusal(
+                f"image digest missing in the registry: {lock.reference(role)}, named by images.{role} of "
+                f"{lock.path}. Build and push it again: {lock.build_command()} {role}"
+            )
+        if not response.is_success:
+            warn(f"registry {lock.registry} answered {response.status_code} for image {role}; not checked")
+            return
+
+
+def registry_client(certificate_authority: Path | None) -> httpx.Client:
+    """HTTP client for a registry.
+
+    Args:
+        certificate_authority: PEM file of a private authority; none means the system's.
+
+    Raises:
+        Refusal: The file cannot be read or holds no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cafile=certificate_authority)
+    except OSError as error:
+        raise Refusal(
+            f"{certificate_authority}: not a readable PEM certificate: {error}. Set ROS2BENCH_REGISTRY_CA "
+            "or ros2bench:spec.images.registryCa to the registry's certificate authority"
+        ) from None
+    return httpx.Client(verify=context, timeout=REGISTRY_TIMEOUT_S)

@@ -1,0 +1,89 @@
+"""The probe in the cluster: one process that listens to the results from before the application starts."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import labels, manifest
+from components.configuration import configuration
+from components.deployment import PodTemplate, Scheduling, container, deployment_manifest
+from components.graph import Resources, Topic
+from components.namespace import RECORDER_PORT, Namespace
+from components.participant import CONFIGURATION_DIRECTORY, Participant, annotations, environment, profile_file
+
+COMPONENT = "recorder"
+IMAGE_ROLE = "recorder"
+GRACE_S = 5
+QUEUE_DEPTH = 1000
+CONFIGURATION_FILE = "recorder.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecorderArgs:
+    """What the recorder listens to and where it runs."""
+
+    namespace: Namespace
+    image: str
+    topics: Sequence[Topic]
+    participant: Participant
+    resources: Resources
+    scheduling: Scheduling
+    depends_on: Sequence[pulumi.Resource] = ()
+
+
+class Recorder(pulumi.ComponentResource):
+    """Deployment of the recorder. It has no Service: probes reach its pod through the API server."""
+
+    def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ros2bench:components:Recorder", name, None, opts)
+        settings = json.dumps(recorder_settings(args.topics), indent=1) + "\n"
+        files = {CONFIGURATION_FILE: settings} | profile_file(args.participant)
+        template = PodTemplate(
+            labels=labels.labels(args.namespace.stack, name=COMPONENT, component=COMPONENT),
+            selector=labels.selector(args.namespace.stack, component=COMPONENT),
+            containers=[recorder_container(args.image, args.participant, args.resources)],
+            configuration=configuration(COMPONENT, files, namespace=args.namespace, component=COMPONENT, parent=self),
+            scheduling=args.scheduling,
+            grace_s=GRACE_S,
+            annotations=annotations(args.participant),
+        )
+        metadata = args.namespace.metadata(name=COMPONENT, component=COMPONENT)
+        self.deployment = manifest.create(
+            COMPONENT,
+            deployment_manifest(metadata, template),
+            args.namespace.options(self, depends_on=list(args.depends_on)),
+        )
+        self.register_outputs({"deployment": manifest.created_name(self.deployment)})
+
+
+def recorder_settings(topics: Sequence[Topic]) -> dict[str, Any]:
+    """Contents of recorder.json. The queue is deep, so that a burst is counted as it is."""
+    return {
+        "contract": 1,
+        "port": RECORDER_PORT,
+        "topics": [
+            {
+                "name": topic.name,
+                "type": topic.type,
+                "reliability": topic.reliability,
+                "depth": QUEUE_DEPTH,
+                "stamp": topic.stamp,
+            }
+            for topic in topics
+        ],
+    }
+
+
+def recorder_container(image: str, participant: Participant, resources: Resources) -> manifest.Manifest:
+    """The recorder sees the whole graph, so that it can name publishers that it does not match."""
+    return container(
+        name=COMPONENT,
+        image=image,
+        command=("ros2bench-recorder", f"{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"),
+        environment=environment(participant, sees_everything=True),
+        resources=resources,
+        health_port=RECORDER_PORT,
+    )

@@ -1,0 +1,139 @@
+"""Reference of the stack file, written from `StackSpec`: `python -m stacks.reference`.
+
+Two files: docs/configuration.md for people, docs/spec.schema.json for editors. A test checks that they are current.
+"""
+
+import json
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from components import patterns
+from stacks.reading import KEY, STATE_VARIABLE, VARIABLES
+from stacks.spec import StackSpec
+
+DOCS = Path(__file__).parent.parent / "docs"
+INTRODUCTION = f"""# Configuration
+
+<!-- Written by `python -m stacks.reference`; edit stacks/spec.py instead. -->
+
+Everything that a stack file may say. It stands in `Pulumi.<stack>.yaml` under one key, and every key may be left out:
+
+```yaml
+config:
+  {KEY}:
+    pattern: monolithic
+    application:
+      load:
+        rateHz: 10
+```
+
+An unknown key, a wrong type or a value out of its range is refused before anything is deployed.
+[spec.schema.json](spec.schema.json) is the same as a JSON Schema of the value of `{KEY}`.
+"""
+ENVIRONMENT = """## Environment
+
+| variable | replaces the default of |
+|---|---|
+{variables}
+`{state}` is different: it overrides `state`, whatever the file says, for one command.
+"""
+
+
+def configuration() -> str:
+    """Text of docs/configuration.md."""
+    variables = "".join(f"| `{name}` | `{'.'.join(place)}` |\n" for name, place in VARIABLES.items())
+    parts = [
+        INTRODUCTION,
+        *(_section_text(path, section) for path, section in sections(StackSpec)),
+        f"Patterns: {', '.join(f'`{name}`' for name in patterns.names())}.\n",
+        ENVIRONMENT.format(variables=variables, state=STATE_VARIABLE),
+    ]
+    return "\n".join(parts)
+
+
+def schema() -> str:
+    """Text of docs/spec.schema.json. Nothing is required: what is absent has a default."""
+    document = StackSpec.model_json_schema(by_alias=True)
+    for part in (document, *document["$defs"].values()):
+        part.pop("required", None)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | document, indent=2) + "\n"
+
+
+def sections(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every section with its path, each before those in it."""
+    yield path, section
+    for field in section.model_fields.values():
+        for below, suffix in _models(field.annotation, ""):
+            yield from sections(below, f"{path}.{field.alias}{suffix}".lstrip("."))
+
+
+def _section_text(path: str, section: type[BaseModel]) -> str:
+    title = f"## `{path}`" if path else "## Keys"
+    rows = "".join(_row(field) for field in section.model_fields.values())
+    return f"{title}\n\n{section.__doc__}\n\n| key | type | default | meaning |\n|---|---|---|---|\n{rows}"
+
+
+def _row(field: FieldInfo) -> str:
+    meaning = str(field.description).replace("|", "\\|")
+    return f"| `{field.alias}` | {_type(field).replace('|', ', ')} | {_default(field)} | {meaning} |\n"
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(rule, name)}"
+        for rule in field.metadata
+        for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"), ("multiple_of", "multiple of"))
+        if getattr(rule, name, None) is not None
+    ]
+    return " ".join([_words(field.annotation), ", ".join(bounds)]).strip()
+
+
+def _words(annotation: Any) -> str:
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is Literal:
+        return "|".join(f"`{choice}`" for choice in arguments)
+    if origin in (typing.Union, UnionType):
+        return "|".join(_words(argument) for argument in arguments)
+    if origin is typing.Annotated:
+        return _words(arguments[0])
+    if origin is dict:
+        return f"mapping of {_words(arguments[-1])}"
+    names = {str: "text", int: "whole number", float: "number", bool: "`true`|`false`", type(None): "none"}
+    return names.get(annotation, "section")
+
+
+def _default(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "derived" in extra:
+        return str(extra["derived"])
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, BaseModel):
+        return "below"
+    return "none" if default is None else f"`{json.dumps(default)}`"
+
+
+def _models(annotation: Any, suffix: str) -> Iterator[tuple[type[BaseModel], str]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, suffix
+    below = ".NAME" if typing.get_origin(annotation) is dict else suffix
+    for argument in typing.get_args(annotation):
+        yield from _models(argument, below)
+
+
+def main() -> None:
+    """Write both files and say so."""
+    for name, text in (("configuration.md", configuration()), ("spec.schema.json", schema())):
+        (DOCS / name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {DOCS / name}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Run a Pulumi program without an engine and look at what it registered.
+
+Asserts belong on the recorded list, never inside `apply`, where they may not run at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi.runtime
+from pulumi.runtime import mocks
+
+CLUSTER_UID = "11111111-2222-3333-4444-555555555555"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource as the engine would have received it."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    provider: str
+
+    @property
+    def kind(self) -> str:
+        """Kubernetes kind, or the last part of a component's type."""
+        return self.type.rpartition(":")[2]
+
+
+@dataclass
+class Deployment:
+    """Everything that a program registered, and the value that it returned."""
+
+    resources: list[Registered] = field(default_factory=list[Registered])
+    urns: list[str] = field(default_factory=list[str])
+    value: Any = None
+
+    def of(self, kind: str) -> list[Registered]:
+        """Resources of a kind, in the order of registration."""
+        return [resource for resource in self.resources if resource.kind == kind]
+
+    def one(self, kind: str, name: str) -> Registered:
+        """The resource of a kind and logical name."""
+        (found,) = [resource for resource in self.of(kind) if resource.name == name]
+        return found
+
+
+class _Recorder(mocks.Mocks):
+    """Records what is registered and invents what a cluster would add."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        inputs: dict[str, Any] = dict(args.inputs)
+        if not args.resource_id:
+            self._deployment.resources.append(Registered(args.typ, args.name, inputs, args.provider or ""))
+        metadata = {"name": f"{args.name}-1a2b3c4d", "uid": CLUSTER_UID} | dict(inputs.get("metadata") or {})
+        return args.resource_id or f"{args.name}-id", inputs | {"metadata": metadata}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program called {args.token}, which needs a real engine")
+
+
+def deploy(program: Callable[[], object]) -> Deployment:
+    """Run a program under recording mocks.
+
+    Args:
+        program: Registers resources; what it returns is resolved and kept, if it is an output.
+    """
+    deployment = Deployment()
+    monitor = mocks.MockMonitor(_Recorder(deployment))
+    mocks.set_mocks(_Recorder(deployment), monitor=monitor, project="ros2bench", stack="test")
+
+    @pulumi.runtime.test
+    def run() -> pulumi.Output[None]:
+        return pulumi.Output.from_input(program()).apply(lambda value: setattr(deployment, "value", value))
+
+    run()
+    deployment.urns.extend(monitor.resources)
+    return deployment
