@@ -30,25 +30,29 @@ def write_atomically(path: Path, value: dict[str, Any]) -> None:
     scratch.rename(path)
 
 
-def mount(*arguments: str) -> None:
+def mount(*arguments: str, keep: tuple[int, ...] = ()) -> None:
     """Mount a file system with the arguments of the mount program, whose own message is the error."""
-    subprocess.run(["mount", "--no-canonicalize", *arguments], check=True)
+    subprocess.run(["mount", "--no-canonicalize", *arguments], check=True, pass_fds=keep)
 
 
 def make_file_system(spec: dict[str, Any]) -> None:
     """Give the machine its own /proc, /run and writable copies of the folders that services write to.
 
-    `overlays` are copy-on-write over the host's folder; `folders` are bound to plain directories, because containerd
-    cannot put overlay snapshots on an overlay; `files` replaces single files, kernel settings among them, so that
-    the kubelet's writes to settings that are global to the host end in a plain file.
+    `overlays` are copy-on-write over the host's folder; `shared` folders stay the host's own wherever they lie; `folders`
+    are bound to plain directories, because containerd cannot put overlay snapshots on an overlay; `files` replaces
+    single files, kernel settings among them, so that the kubelet's writes to global settings end in a plain file.
     Sources are relative to the machine's own folder, the working folder: its path may lie under one of the overlays.
     """
     mount("-t", "proc", "proc", "/proc")
+    shared = {folder: os.open(folder, os.O_PATH) for folder in spec["shared"]}
     for folder in spec["overlays"]:
         upper, work = Path("upper" + folder), Path("work" + folder)
         upper.mkdir(parents=True, exist_ok=True)
         work.mkdir(parents=True, exist_ok=True)
         mount("-t", "overlay", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", folder)
+    for folder, descriptor in shared.items():
+        mount("--bind", f"/proc/self/fd/{descriptor}", folder, keep=(descriptor,))
+        os.close(descriptor)
     for folder in spec["folders"]:
         source = Path("folders" + folder)
         source.mkdir(parents=True, exist_ok=True)

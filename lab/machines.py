@@ -38,6 +38,7 @@ class MachineSpec:
     name: str
     services: Sequence[ServiceSpec]
     overlays: Sequence[str] = ()
+    shared: Sequence[str] = ()
     folders: Sequence[str] = ()
     memory_folders: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict[str, str])

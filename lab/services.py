@@ -93,6 +93,9 @@ def hub_machine(folders: LabFolders, network: LabNetwork, *, registry: Path, wee
     address = str(network.hub)
     return MachineSpec(
         name="hub",
+        # SeaweedFS puts its sockets at fixed names in /tmp, where two labs' stores would take them from each other.
+        overlays=("/tmp",),  # noqa: S108
+        shared=(str(folders.root),),
         memory_folders=("/run",),
         services=(
             ServiceSpec(

@@ -12,8 +12,15 @@ from tests.cluster.conftest import Journey, assert_as_before
 pytestmark = pytest.mark.cluster
 
 MEASURED = (
-    "install_s", "ready_s", "inference_s", "frames_hz", "jitter_s", "image_bytes_wire", "image_bytes_disk", "image_bytes_unique",
-)  # fmt: skip
+    "install_s",
+    "ready_s",
+    "inference_s",
+    "frames_hz",
+    "jitter_s",
+    "image_bytes_wire",
+    "image_bytes_disk",
+    "image_bytes_unique",
+)
 RECORD = re.compile(r"s3://ros2bench/(runs/\S+/manifest\.json)")
 FETCH = """
 import json, os, sys, boto3
