@@ -22,7 +22,7 @@ demo: setup  ## From a bare machine to a recorded run: lab, images, `pulumi up`,
 	$(STAGE)
 	$(PYTHON) -m lab up
 	eval "$$($(PYTHON) -m lab env)"
-	pulumi up -s monolithic --yes --skip-preview
+	pulumi up -s monolithic --yes --skip-preview --suppress-outputs
 	python -m probes.run -s monolithic --cycles install --repetitions 3 --duration-s 20
 	python -m probes.report --output report.html
 	cat <<-'TEXT'

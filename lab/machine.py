@@ -38,8 +38,8 @@ def mount(*arguments: str, keep: tuple[int, ...] = ()) -> None:
 def make_file_system(spec: dict[str, Any]) -> None:
     """Give the machine its own /proc, /run and writable copies of the folders that services write to.
 
-    `overlays` are copy-on-write over the host's folder; `shared` folders stay the host's own wherever they lie; `folders`
-    are bound to plain directories, because containerd cannot put overlay snapshots on an overlay; `files` replaces
+    `overlays` are copy-on-write over the host's folder; `shared` folders stay the host's own wherever they lie;
+    `folders` are bound to plain ones, because containerd cannot put overlay snapshots on an overlay; `files` replaces
     single files, kernel settings among them, so that the kubelet's writes to global settings end in a plain file.
     Sources are relative to the machine's own folder, the working folder: its path may lie under one of the overlays.
     """

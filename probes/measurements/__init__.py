@@ -1,0 +1,1 @@
+"""What is measured: one file per measurement, each found by its name in this folder."""

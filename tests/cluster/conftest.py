@@ -11,12 +11,21 @@ import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAB = "journey"
 DATA_MARK = f"ros2bench-journey-{os.getpid()}"
+
+
+RECORD = re.compile(r"s3://ros2bench/(runs/\S+/manifest\.json)")
+FETCH = """
+import json, os, sys, boto3
+s3 = boto3.client("s3", endpoint_url=os.environ["ROS2BENCH_RECORDS_ENDPOINT"])
+print(s3.get_object(Bucket="ros2bench", Key=sys.argv[1])["Body"].read().decode())
+"""
 
 
 @dataclass(frozen=True)
@@ -167,3 +176,22 @@ def chance() -> random.Random:
     seed = int(os.environ.get("ROS2BENCH_TEST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"ROS2BENCH_TEST_SEED={seed}")
     return random.Random(seed)  # noqa: S311
+
+
+def manifest(journey: Journey, output: str) -> dict[str, Any]:
+    """Read the manifest whose address the runner printed, from the store."""
+    found = RECORD.search(output)
+    assert found, "the record's address is printed"
+    (journey.checkout / "fetch.py").write_text(FETCH)
+    done = journey.in_lab(f"python fetch.py {found[1]}")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def demo(journey: Journey, before: dict[str, object]) -> dict[str, Any]:
+    """`make demo`, once for all tests; returns the record's manifest."""
+    del before
+    done = journey.type("make demo", timeout_s=3600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return manifest(journey, done.stdout + done.stderr)

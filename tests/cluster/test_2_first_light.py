@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Journey, assert_as_before
+from tests.cluster.conftest import Journey, manifest
 
 pytestmark = pytest.mark.cluster
 
@@ -21,31 +21,6 @@ MEASURED = (
     "image_bytes_disk",
     "image_bytes_unique",
 )
-RECORD = re.compile(r"s3://ros2bench/(runs/\S+/manifest\.json)")
-FETCH = """
-import json, os, sys, boto3
-s3 = boto3.client("s3", endpoint_url=os.environ["ROS2BENCH_RECORDS_ENDPOINT"])
-print(s3.get_object(Bucket="ros2bench", Key=sys.argv[1])["Body"].read().decode())
-"""
-
-
-def manifest(journey: Journey, output: str) -> dict[str, Any]:
-    """Read the manifest whose address the runner printed, from the store."""
-    found = RECORD.search(output)
-    assert found, "the record's address is printed"
-    (journey.checkout / "fetch.py").write_text(FETCH)
-    done = journey.in_lab(f"python fetch.py {found[1]}")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def demo(journey: Journey, before: dict[str, object]) -> dict[str, Any]:
-    """`make demo`, once for all tests of this file; returns the record's manifest."""
-    del before
-    done = journey.type("make demo", timeout_s=3600)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return manifest(journey, done.stdout + done.stderr)
 
 
 def readme_python(journey: Journey) -> str:
@@ -146,19 +121,3 @@ def test_keys_are_private_and_appear_in_no_output_or_state(journey: Journey, dem
             assert not [file for file in files if canary.encode() in file.read_bytes()]
         commands = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
         assert not any(canary.encode() in command for command in commands)
-
-
-def test_destroy_leaves_no_object(journey: Journey, demo: dict[str, Any]) -> None:
-    done = journey.in_lab("pulumi destroy -s monolithic --yes --skip-preview")
-    assert done.returncode == 0, done.stderr
-    kinds = "namespaces,pods,deployments,services,configmaps,networkpolicies,secrets,persistentvolumes"
-    assert journey.kubectl(f"get {kinds} -A -l ros2bench/stack=monolithic -o name") == ""
-
-
-def test_down_leaves_nothing_and_keeps_data(journey: Journey, before: dict[str, object], demo: dict[str, Any]) -> None:
-    assert journey.type("make clean-demo").returncode == 0
-    assert_as_before(before)
-    root = Path(journey.environment["XDG_DATA_HOME"]) / "ros2bench" / "labs" / journey.environment["ROS2BENCH_LAB"]
-    assert any((root / "registry").iterdir())
-    assert any((root / "objects").iterdir())
-    assert not (root / "machines").exists()

@@ -3,8 +3,11 @@
 Asserts belong on the recorded list, never inside `apply`, where they may not run at all.
 """
 
+import asyncio
+import atexit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -22,6 +25,10 @@ class Registered:
     name: str
     inputs: Mapping[str, Any]
     provider: str
+
+    def __lt__(self, other: "Registered") -> bool:
+        """Order by type and name: independent resources are registered in no particular order."""
+        return (self.type, self.name) < (other.type, other.name)
 
     @property
     def kind(self) -> str:
@@ -64,6 +71,14 @@ class _Recorder(mocks.Mocks):
         raise AssertionError(f"the program called {args.token}, which needs a real engine")
 
 
+@cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """One loop for all deployments: Pulumi takes the thread's own, and other tests' asyncio.run() removes it."""
+    loop = asyncio.new_event_loop()
+    atexit.register(loop.close)
+    return loop
+
+
 def deploy(program: Callable[[], object]) -> Deployment:
     """Run a program under recording mocks.
 
@@ -71,6 +86,7 @@ def deploy(program: Callable[[], object]) -> Deployment:
         program: Registers resources; what it returns is resolved and kept, if it is an output.
     """
     deployment = Deployment()
+    asyncio.set_event_loop(_event_loop())
     monitor = mocks.MockMonitor(_Recorder(deployment))
     mocks.set_mocks(_Recorder(deployment), monitor=monitor, project="ros2bench", stack="test")
 

@@ -1,0 +1,91 @@
+"""The lock of images: which digest of which image a registry holds."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from images.errors import BuildError
+
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, validate_by_name=True)
+
+
+class LockedImage(_Frozen):
+    """One image in the registry."""
+
+    repository: str = Field(description="Path of the image in the registry, without tag.")
+    digest: str = Field(pattern=DIGEST_PATTERN, description="Digest of its manifest, as the registry holds it.")
+    inputs: str = Field(pattern=DIGEST_PATTERN, description="Digest of everything that the image is made of.")
+
+
+class Lock(_Frozen):
+    """All images of one registry."""
+
+    contract: Literal[1] = 1
+    registry: str = Field(description="HOST or HOST:PORT.")
+    flavour: Literal["wheels", "official"] = Field(description="Kind of base image.")
+    ros_distro: str = Field(description="ROS distribution inside.")
+    images: dict[str, LockedImage] = Field(description="Images by role.")
+
+
+def read_lock(path: Path) -> Lock | None:
+    """Read a lock.
+
+    Returns:
+        The lock, or None if there is no file.
+
+    Raises:
+        BuildError: the file is no lock; the text names key and rule.
+    """
+    try:
+        return Lock.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BuildError(
+            f"{path} is no lock of images: {key}: {first['msg']}. "
+            f"Delete it and build again: python -m images.build --lock {path}"
+        ) from error
+    except OSError as error:
+        raise BuildError(f"The lock {path} cannot be read: {error.strerror}.") from error
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write a lock in one move, so that no reader ever sees half of it.
+
+    Raises:
+        BuildError: the place cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    content = json.dumps(lock.model_dump(by_alias=True), indent=2) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(content, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise BuildError(f"The lock {path} cannot be written: {error.strerror}.") from error
+
+
+def with_images(
+    earlier: Lock | None, *, registry: str, flavour: str, ros_distro: str, images: Mapping[str, LockedImage]
+) -> Lock:
+    """The lock after a build: other roles stay if registry, flavour and distribution are the same."""
+    fresh = Lock.model_validate(
+        {"registry": registry, "flavour": flavour, "ros_distro": ros_distro, "images": dict(images)}
+    )
+    if earlier is None or (earlier.registry, earlier.flavour, earlier.ros_distro) != (
+        registry,
+        flavour,
+        ros_distro,
+    ):
+        return fresh
+    return fresh.model_copy(update={"images": {**earlier.images, **images}})

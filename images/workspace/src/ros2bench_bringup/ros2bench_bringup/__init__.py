@@ -1,0 +1,1 @@
+"""Starts and supervises several node processes in one container."""

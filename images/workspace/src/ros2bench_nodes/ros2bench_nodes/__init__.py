@@ -1,0 +1,1 @@
+"""Reference application: camera, detector, reader and monitor."""

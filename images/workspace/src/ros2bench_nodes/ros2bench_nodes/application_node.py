@@ -1,0 +1,101 @@
+"""What all nodes of the application share: checked parameters, health, a clean stop."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from ros2bench_nodes.health import Health, serve
+from ros2bench_nodes.parameters import ParameterError, checked
+
+EXIT_BAD_PARAMETER = 2
+HEARTBEAT_PERIOD_S = 1.0
+DECLARED_BY_RCLPY = frozenset({'use_sim_time', 'start_type_description_service'})
+
+
+class ApplicationNode(Node):
+    """A node that can run alone or be loaded beside others: it never spins itself."""
+
+    def __init__(self, kind: str, **node_options: Any) -> None:
+        """Check the parameters and begin to answer health probes.
+
+        Args:
+            kind: which rules of `parameters.RULES` hold; also the default node name.
+            node_options: as `rclpy.node.Node` takes them (context, parameter_overrides …).
+
+        Raises:
+            ParameterError: a parameter is refused or the health port is taken.
+        """
+        super().__init__(kind, automatically_declare_parameters_from_overrides=True, **node_options)
+        given = {
+            name: parameter.value
+            for name, parameter in self.get_parameters_by_prefix('').items()
+            if name not in DECLARED_BY_RCLPY and not name.startswith('qos_overrides.')
+        }
+        self.values = checked(kind, given)
+        for name in self.values.keys() - given.keys():
+            self.declare_parameter(name, self.values[name])
+        self.health = Health()
+        try:
+            self._health_server = serve(self.health, self.values['health_port'])
+        except OSError as error:
+            raise ParameterError(
+                f'Parameter "health_port" of the {kind} is {self.values["health_port"]} but that '
+                f'port cannot be used ({error.strerror}): give another one or 0 for none.'
+            ) from error
+        self._heartbeat = self.create_timer(HEARTBEAT_PERIOD_S, self._beat)
+
+    def check_work(self) -> None:
+        """Raise if a thread of the node has died; nodes with threads override this."""
+
+    def _beat(self) -> None:
+        self.check_work()
+        self.health.beat()
+
+    def destroy_node(self) -> None:
+        """Stop answering health probes and free everything that the node made."""
+        if self._health_server is not None:
+            self._health_server.shutdown()
+            self._health_server.server_close()
+        super().destroy_node()
+
+
+def run(make_node: Callable[[], ApplicationNode]) -> int:
+    """Run one node until SIGTERM or SIGINT.
+
+    Returns:
+        Exit code: 0 after a clean stop, 2 when a parameter is refused.
+    """
+    try:
+        rclpy.init(args=sys.argv)
+        node = make_node()
+    except ParameterError as error:
+        print(error, file=sys.stderr)
+        rclpy.try_shutdown()
+        return EXIT_BAD_PARAMETER
+    except rclpy.exceptions.ROSInterruptException:
+        return 0
+    except rclpy._rclpy_pybind11.RCLError as error:  # noqa: SLF001 (its only name)
+        sentence = str(error).partition(', at ')[0]
+        print(
+            f'The ROS arguments or the parameters file cannot be used: {sentence}', file=sys.stderr
+        )
+        return EXIT_BAD_PARAMETER
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (ExternalShutdownException, KeyboardInterrupt):
+        pass
+    except Exception:
+        # A callback that publishes while a signal shuts ROS down fails, and that is no failure.
+        if rclpy.ok():
+            raise
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0

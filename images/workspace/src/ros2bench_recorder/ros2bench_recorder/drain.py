@@ -1,0 +1,195 @@
+"""Takes serialised messages from the middleware as soon as they arrive.
+
+Two loops with the same face: `WaitSetLoop` drains the subscriptions without an executor, which
+costs a tenth of the processor time but uses rclpy's implementation module; `PublicLoop` uses
+nothing but the documented interface.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Protocol
+
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+from ros2bench_recorder.configuration import ConfigurationError, Topic
+from ros2bench_recorder.topic_recorder import TopicRecorder
+
+NANOSECONDS_PER_SECOND = 1_000_000_000
+TURN_S = 1.0
+RELIABILITY = {
+    'reliable': ReliabilityPolicy.RELIABLE,
+    'best_effort': ReliabilityPolicy.BEST_EFFORT,
+}
+
+
+class Loop(Protocol):
+    """A drain loop: `run` blocks in a thread of its own; `turned_s` is its heartbeat."""
+
+    name: str
+    turned_s: float
+
+    def run(self) -> None:
+        """Take messages until stopped."""
+        ...
+
+    def stop(self) -> None:
+        """Make `run` return soon; may be called from any thread."""
+        ...
+
+
+def message_class(topic: Topic) -> Any:
+    """Class of a topic's messages.
+
+    Raises:
+        ConfigurationError: this image has no such message package or type.
+    """
+    package, _, name = topic.type.split('/')
+    try:
+        return getattr(import_module(f'{package}.msg'), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f'Topic {topic.name} has the type {topic.type}, which this recorder image does not '
+            f'hold ({error}): build a recorder image with the package {package} in its workspace.'
+        ) from error
+
+
+def quality(topic: Topic) -> QoSProfile:
+    """Quality of service of the recorder's subscription."""
+    return QoSProfile(depth=topic.depth, reliability=RELIABILITY[topic.reliability])
+
+
+class WaitSetLoop:
+    """Waits on all subscriptions at once and takes until each is empty."""
+
+    name = 'waitset'
+
+    def __init__(self, node: Node, recorders: Sequence[TopicRecorder]) -> None:
+        # Imported here, so that a distribution without it can still use the other loop.
+        from rclpy.impl.implementation_singleton import (  # noqa: PLC0415
+            rclpy_implementation,
+        )
+
+        self.turned_s = time.monotonic()
+        self._stopping = threading.Event()
+        self._guard = node.create_guard_condition(lambda: None)
+        self._inputs = [
+            (
+                node.create_subscription(
+                    message_class(recorder.topic),
+                    recorder.topic.name,
+                    lambda _: None,
+                    quality(recorder.topic),
+                    raw=True,
+                    # An event that nobody takes would end every wait at once.
+                    event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+                ),
+                recorder,
+            )
+            for recorder in recorders
+        ]
+        self._wait_set = rclpy_implementation.WaitSet(
+            len(self._inputs), 1, 0, 0, 0, 0, node.context.handle
+        )
+
+    def run(self) -> None:
+        """Take messages until stopped."""
+        takers = [
+            (subscription.handle, subscription.msg_type, recorder.record)
+            for subscription, recorder in self._inputs
+        ]
+        wait_set, guard = self._wait_set, self._guard.handle
+        turn_ns = round(TURN_S * NANOSECONDS_PER_SECOND)
+        while not self._stopping.is_set():
+            wait_set.clear_entities()
+            for handle, _, _ in takers:
+                wait_set.add_subscription(handle)
+            wait_set.add_guard_condition(guard)
+            wait_set.wait(turn_ns)
+            for handle, message_type, record in takers:
+                while (taken := handle.take_message(message_type, True)) is not None:  # noqa: FBT003
+                    record(*taken)
+            self.turned_s = time.monotonic()
+
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._stopping.set()
+        self._guard.trigger()
+
+
+class PublicLoop:
+    """Raw subscriptions with message information, called by an executor."""
+
+    name = 'public'
+
+    def __init__(self, node: Node, recorders: Sequence[TopicRecorder]) -> None:
+        self.turned_s = time.monotonic()
+        self._executor = SingleThreadedExecutor(context=node.context)
+        for recorder in recorders:
+            node.create_subscription(
+                message_class(recorder.topic),
+                recorder.topic.name,
+                _two_arguments(recorder),
+                quality(recorder.topic),
+                raw=True,
+            )
+        node.create_timer(TURN_S, self._turn)
+        self._executor.add_node(node)
+
+    def _turn(self) -> None:
+        self.turned_s = time.monotonic()
+
+    def run(self) -> None:
+        """Take messages until stopped."""
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._executor.shutdown(timeout_sec=0)
+
+
+def _two_arguments(recorder: TopicRecorder) -> Any:
+    """A plain function: rclpy counts its arguments to know that it wants the information."""
+
+    def callback(serialised: bytes, info: Any) -> None:
+        recorder.record(serialised, info)
+
+    return callback
+
+
+LOOPS = {'waitset': WaitSetLoop, 'public': PublicLoop}
+
+
+def make_loop(choice: str, node: Node, recorders: Sequence[TopicRecorder]) -> Loop:
+    """Make the drain loop and its subscriptions.
+
+    Args:
+        choice: `waitset`, `public`, or `auto`: the first that this rclpy supports.
+        node: owner of the subscriptions.
+        recorders: one per topic.
+
+    Raises:
+        ConfigurationError: unknown choice, or a message type that the image does not hold.
+    """
+    if choice in LOOPS:
+        return LOOPS[choice](node, recorders)
+    if choice != 'auto':
+        raise ConfigurationError(
+            f'ROS2BENCH_RECORDER_LOOP is {choice!r}; choices: auto, {", ".join(LOOPS)}.'
+        )
+    try:
+        return WaitSetLoop(node, recorders)
+    except (AttributeError, ImportError, TypeError) as error:
+        node.get_logger().warning(f'no wait set in this rclpy ({error}): using the public loop')
+        return PublicLoop(node, recorders)

@@ -1,0 +1,74 @@
+"""What the recorder says about itself and about the ROS graph around it."""
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+
+from ros2bench_recorder.captures import Captures
+from ros2bench_recorder.drain import Loop
+from ros2bench_recorder.topic_recorder import TopicRecorder
+
+CONTRACT = 1
+OWN_TOPICS = frozenset({'/parameter_events', '/rosout'})
+
+
+def status(
+    node: Node,
+    loop: Loop,
+    recorders: Sequence[TopicRecorder],
+    captures: Captures,
+    started_ns: int,
+) -> dict[str, Any]:
+    """Content of `/v1/status` as of now."""
+    return {
+        'contract': CONTRACT,
+        'boot_id': Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip(),
+        'machine': os.environ.get('ROS2BENCH_MACHINE') or socket.gethostname(),
+        'domain_id': node.context.get_domain_id(),
+        'rmw': os.environ.get('RMW_IMPLEMENTATION', ''),
+        'loop': loop.name,
+        'started_ns': started_ns,
+        'cpu_ns': time.process_time_ns(),
+        'rss_bytes': _resident_bytes(),
+        'topics': [_topic(node, recorder) for recorder in recorders],
+        'discovered': [
+            {'topic': name, 'types': types, 'publishers': node.count_publishers(name)}
+            for name, types in node.get_topic_names_and_types()
+            if name not in OWN_TOPICS
+        ],
+        'active_capture': captures.active_identifier,
+    }
+
+
+def incompatible(offered: ReliabilityPolicy, requested: str) -> bool:
+    """Whether DDS refuses a publisher: best effort offered, reliable requested."""
+    return requested == 'reliable' and offered == ReliabilityPolicy.BEST_EFFORT
+
+
+def _topic(node: Node, recorder: TopicRecorder) -> dict[str, Any]:
+    topic = recorder.topic
+    return {
+        'name': topic.name,
+        'type': topic.type,
+        'received_total': recorder.tally.received,
+        'publishers': [
+            {
+                'node': f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}',
+                'reliability': publisher.qos_profile.reliability.name.lower(),
+                'depth': publisher.qos_profile.depth,
+                'incompatible': incompatible(publisher.qos_profile.reliability, topic.reliability),
+            }
+            for publisher in node.get_publishers_info_by_topic(topic.name)
+        ],
+    }
+
+
+def _resident_bytes() -> int:
+    pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
+    return pages * os.sysconf('SC_PAGE_SIZE')

@@ -1,0 +1,96 @@
+"""Where a record comes from: commit, versions, and the state of the machine that ran the runner."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+VERSIONS_OF = ("kr8s", "numpy", "polars", "pulumi", "pulumi-kubernetes")
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SALT_KEY = "encryptionsalt:"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The commit of the checkout; `is_dirty` where tracked files differ from it."""
+
+    revision: str | None
+    is_dirty: bool | None
+
+
+def read_commit(root: Path) -> Commit:
+    """Read the commit of a checkout; both None where there is no git or no repository."""
+    revision = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    if revision is None or changed is None:
+        return Commit(None, None)
+    differences = _git(root, "diff", "HEAD", "--unified=0") or ""
+    return Commit(revision.strip(), is_dirt(changed, differences))
+
+
+def is_dirt(changed: str, differences: str) -> bool:
+    """Tell whether changes matter: `pulumi stack init` writes a salt into a stack file, which changes nothing.
+
+    Args:
+        changed: Output of `git status --porcelain`.
+        differences: Output of `git diff HEAD --unified=0`.
+    """
+    files = [line[3:] for line in changed.splitlines() if line.strip()]
+    if any(not (name.startswith("Pulumi.") and name.endswith(".yaml")) for name in files):
+        return True
+    content = [
+        line[1:].strip()
+        for line in differences.splitlines()
+        if line[:1] in {"+", "-"} and not line.startswith(("+++", "---"))
+    ]
+    return any(line and not line.startswith(SALT_KEY) for line in content)
+
+
+def load_average() -> float:
+    """Give the mean number of runnable processes over the last minute on this machine."""
+    return os.getloadavg()[0]
+
+
+def boot_id() -> str:
+    """Give the boot id of this machine's kernel; empty where the system has none."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text(encoding="ascii").strip() if path.exists() else ""
+
+
+def operator_facts() -> dict[str, object]:
+    """Describe the machine and the versions of the runner."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "architecture": platform.machine(),
+        "cpus": os.cpu_count(),
+        "versions": {name: metadata.version(name) for name in VERSIONS_OF},
+    }
+
+
+def without_home(value: Any, home: str | None = None) -> Any:
+    """Replace the user's home folder in every text of a JSON value: a record names no place on a machine."""
+    own = home if home is not None else str(Path.home())
+    if isinstance(value, str):
+        return value.replace(own, "~") if len(own) > 1 else value
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value)
+        return {key: without_home(item, own) for key, item in items.items()}
+    if isinstance(value, list | tuple):
+        return [without_home(item, own) for item in cast("list[Any]", value)]
+    return value
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False, timeout=30
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,87 @@
+"""What the recorder keeps of each message, as arrays: eight 64-bit integers per sample."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probes.errors import TargetError
+
+COLUMNS: tuple[str, ...] = (
+    "frame_number",
+    "intended_ns",
+    "published_ns",
+    "source_ns",
+    "received_ns",
+    "taken_ns",
+    "monotonic_ns",
+    "sequence_number",
+)
+"""Order of the recorder's rows; -1 stands where the source has none. Times are nanoseconds since the Unix epoch,
+except `monotonic_ns` (CLOCK_MONOTONIC of the recorder's machine)."""
+
+ABSENT = -1
+ROW_BYTES = 8 * len(COLUMNS)
+
+Column = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The measured window, in the real-time clock of the recorder's machine; the end is not part of it."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+    def holds(self, times_ns: Column) -> Mask:
+        """Tell which times lie inside."""
+        return (times_ns >= self.start_ns) & (times_ns < self.end_ns)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Every sample of one topic, in the order in which they were taken."""
+
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return int(self.rows.shape[0])
+
+    def column(self, name: str) -> Column:
+        """Give one column by its name in `COLUMNS`."""
+        return self.rows[:, COLUMNS.index(name)]
+
+    def where(self, mask: Mask) -> "Samples":
+        """Give the samples that a mask selects."""
+        return Samples(self.rows[mask])
+
+    def in_window(self, window: Window) -> Mask:
+        """Tell which samples belong to the window: by their intended time, or by arrival where there is none."""
+        intended = self.column("intended_ns")
+        return window.holds(np.where(intended == ABSENT, self.column("received_ns"), intended))
+
+
+NO_SAMPLES = Samples(np.empty((0, len(COLUMNS)), dtype=np.int64))
+
+
+def decode_samples(payload: bytes, topic: str) -> Samples:
+    """Decode the recorder's answer: little-endian int64 rows.
+
+    Raises:
+        TargetError: The answer is not a whole number of rows.
+    """
+    if len(payload) % ROW_BYTES:
+        raise TargetError(
+            f"The recorder's samples of {topic} are {len(payload)} bytes, not a multiple of {ROW_BYTES}: "
+            "the answer was cut, or the recorder speaks another contract.",
+            next_step="run again; if it stays, deploy the stack again with the images of this checkout",
+        )
+    rows = np.frombuffer(payload, dtype="<i8").reshape(-1, len(COLUMNS)).astype(np.int64)
+    return Samples(rows)

@@ -1,0 +1,161 @@
+"""The spool: one folder per run on this machine, from which a run can be sealed and uploaded at any time.
+
+    RUN_ID/journal.jsonl            states, see probes.journal
+    RUN_ID/context.json             what was known before the first repetition: outputs, plan, machines, …
+    RUN_ID/repetitions/000.json     readings, gates and window of one repetition
+    RUN_ID/repetitions/000.samples.parquet, .pods.parquet, .events.parquet
+    RUN_ID/sealed/                  the record exactly as it is stored: four tables and manifest.json
+    RUN_ID/reserve                  space kept free, given back when the disk is full so that the run can be sealed
+
+Files appear whole or not at all (written aside, synced, renamed).
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from probes.errors import SpoolFull, UsageError
+from probes.journal import JOURNAL_FILE, Recovered, is_busy, recover, sync_folder
+
+RESERVE_BYTES = 8 * 1024 * 1024
+LEAST_FREE_BYTES = 256 * 1024 * 1024
+MANIFEST_FILE = "manifest.json"
+
+
+def data_home() -> Path:
+    """Give the folder of data that a user must not lose: `$XDG_DATA_HOME/ros2bench`."""
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "ros2bench"
+
+
+def cache_home() -> Path:
+    """Give the folder that may be removed at any time: `$XDG_CACHE_HOME/ros2bench`."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "ros2bench"
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_id = path.name
+        self.sealed = path / "sealed"
+        self.repetitions = path / "repetitions"
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the record is complete in this folder."""
+        return (self.sealed / MANIFEST_FILE).exists()
+
+    def read_journal(self) -> Recovered:
+        """Read the journal without touching it."""
+        path = self.path / JOURNAL_FILE
+        return recover(path.read_bytes() if path.exists() else b"")
+
+    def is_running(self) -> bool:
+        """Tell whether the process of the run is alive."""
+        return is_busy(self.path)
+
+    def write(self, name: str, payload: bytes) -> Path:
+        """Write a file whole and durable.
+
+        Raises:
+            SpoolFull: The disk has no room.
+        """
+        path = self.path / name
+        aside = path.with_name(f"{path.name}.partial")
+        with disk_space_named(self.path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with aside.open("wb") as file:
+                    file.write(payload)
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.rename(path)
+            except OSError:
+                aside.unlink(missing_ok=True)
+                raise
+            sync_folder(path.parent)
+        return path
+
+    def write_json(self, name: str, value: object) -> Path:
+        """Write a JSON file whole and durable."""
+        return self.write(name, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON object of this folder."""
+        return cast("dict[str, Any]", json.loads((self.path / name).read_bytes()))
+
+    def reserve(self) -> None:
+        """Keep space free for the seal."""
+        with disk_space_named(self.path), (self.path / "reserve").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+
+    def release(self) -> None:
+        """Give the kept space back."""
+        (self.path / "reserve").unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_space_named(folder: Path) -> Generator[None]:
+    """Turn a full disk into an error that a user can act on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise SpoolFull(
+            f"The disk of {folder} is full ({error.strerror}). What was measured until then is kept.",
+            next_step="free space, then: python -m probes.doctor",
+        ) from error
+
+
+class Spool:
+    """All runs on this machine."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or data_home() / "spool"
+
+    def create(self, run_id: str) -> RunFolder:
+        """Make the folder of a new run, with its reserve."""
+        folder = RunFolder(self.root / run_id)
+        with disk_space_named(self.root):
+            folder.path.mkdir(parents=True, mode=0o700)
+        folder.reserve()
+        return folder
+
+    def runs(self) -> list[RunFolder]:
+        """List the runs, oldest first (identifiers sort by time)."""
+        if not self.root.exists():
+            return []
+        return [RunFolder(path) for path in sorted(self.root.iterdir()) if path.is_dir()]
+
+    def find(self, prefix: str) -> RunFolder:
+        """Find one run by its identifier or an unambiguous part of its beginning or end.
+
+        Raises:
+            UsageError: No run or several runs match.
+        """
+        runs = self.runs()
+        found = [run for run in runs if run.run_id.startswith(prefix) or run.run_id.endswith(prefix)]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(run.run_id for run in (found or runs)[-5:]) or "none"
+        problem = "several runs match" if found else "no run matches"
+        raise UsageError(
+            f"{problem} {prefix!r} in {self.root}; runs there (newest last): {listed}.",
+            next_step="python -m probes.doctor",
+        )
+
+    def free_bytes(self) -> int:
+        """Give the free space of the spool's disk."""
+        existing = self.root
+        while not existing.exists():
+            existing = existing.parent
+        return shutil.disk_usage(existing).free

@@ -1,0 +1,102 @@
+"""The tables of a record: Polars schemas, and Parquet with zstd that is the same bytes for the same rows."""
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from probes.readings import Reading
+from probes.samples import COLUMNS, Samples, Window
+
+SAMPLES: Mapping[str, type[pl.DataType]] = {
+    "repetition": pl.Int32,
+    "topic": pl.String,
+    **dict.fromkeys(COLUMNS, pl.Int64),
+    "in_window": pl.Boolean,
+}
+PODS: Mapping[str, type[pl.DataType]] = {
+    "repetition": pl.Int32,
+    "pod": pl.String,
+    "machine": pl.String,
+    "phase": pl.String,
+    "at_ns": pl.Int64,
+    "source": pl.String,
+    "resolution_ns": pl.Int64,
+}
+EVENTS: Mapping[str, type[pl.DataType]] = {
+    "repetition": pl.Int32,
+    "object": pl.String,
+    "reason": pl.String,
+    "message": pl.String,
+    "at_ns": pl.Int64,
+    "source": pl.String,
+}
+METRICS: Mapping[str, type[pl.DataType]] = {
+    "repetition": pl.Int32,
+    "name": pl.String,
+    "labels": pl.String,
+    "value": pl.Float64,
+    "missing": pl.String,
+}
+TABLES: Mapping[str, Mapping[str, type[pl.DataType]]] = {
+    "samples": SAMPLES,
+    "pods": PODS,
+    "events": EVENTS,
+    "metrics": METRICS,
+}
+
+
+def samples_table(repetition: int, topics: Mapping[str, Samples], window: Window | None) -> pl.DataFrame:
+    """Make the samples table of one repetition; without a window no sample is inside one."""
+    frames = [pl.DataFrame(schema=dict(SAMPLES))]
+    for topic, samples in topics.items():
+        inside = samples.in_window(window).tolist() if window else [False] * len(samples)
+        columns: dict[str, Any] = {name: samples.column(name).tolist() for name in COLUMNS}
+        size = len(samples)
+        rows = {"repetition": [repetition] * size, "topic": [topic] * size, **columns, "in_window": inside}
+        frames.append(pl.DataFrame(rows, schema=dict(SAMPLES)))
+    return pl.concat(frames)
+
+
+def rows_table(name: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+    """Make the table `name` of rows that hold exactly its columns."""
+    return pl.DataFrame(list(rows), schema=dict(TABLES[name]), orient="row")
+
+
+def readings_table(readings: Iterable[Reading]) -> pl.DataFrame:
+    """Make the metrics table."""
+    return rows_table(
+        "metrics",
+        (
+            {
+                "repetition": reading.repetition,
+                "name": reading.name,
+                "labels": json.dumps(dict(reading.labels), sort_keys=True),
+                "value": reading.value,
+                "missing": reading.missing,
+            }
+            for reading in readings
+        ),
+    )
+
+
+def readings_from(table: pl.DataFrame) -> tuple[Reading, ...]:
+    """Read readings back from a metrics table."""
+    return tuple(
+        Reading(row["name"], row["value"], row["missing"], json.loads(row["labels"]), row["repetition"])
+        for row in table.iter_rows(named=True)
+    )
+
+
+def encode_table(table: pl.DataFrame) -> bytes:
+    """Give the Parquet bytes of a table."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()
+
+
+def decode_table(payload: bytes) -> pl.DataFrame:
+    """Read a table back from Parquet bytes."""
+    return pl.read_parquet(io.BytesIO(payload))

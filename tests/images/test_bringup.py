@@ -1,0 +1,165 @@
+"""Supervision of several processes, with small Python children instead of nodes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.images.in_cluster import WORKSPACE, module
+
+plan = module("ros2bench_bringup.plan")
+health = module("ros2bench_bringup.health")
+supervisor = module("ros2bench_bringup.supervisor")
+
+SAY_UP = "print('up', flush=True); time.sleep(30)"
+WAIT = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); {SAY_UP}"
+STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY_UP}"
+PATIENCE_S = 0.3
+IMPATIENT = f"""
+import sys
+from ros2bench_bringup import bringup, supervisor
+assert supervisor.KILL_AFTER_S == 2.0
+supervisor.KILL_AFTER_S = {PATIENCE_S}
+sys.exit(bringup.main())
+"""
+Bringup = Callable[..., subprocess.Popen[str]]
+
+
+def process(name: str, code: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "command": [sys.executable, "-S", "-c", code], **more}
+
+
+@pytest.fixture
+def bringup(tmp_path: Path) -> Bringup:
+    def start(*processes: dict[str, Any]) -> subprocess.Popen[str]:
+        path = tmp_path / "bringup.json"
+        path.write_text(json.dumps({"contract": 1, "port": 0, "processes": processes}))
+        return subprocess.Popen(
+            [sys.executable, "-c", IMPATIENT, str(path)],
+            env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def until_up(running: subprocess.Popen[str], count: int) -> None:
+    assert running.stdout is not None
+    for _ in range(count):
+        assert running.stdout.readline() == "up\n"
+
+
+def test_sigterm_stops_everything_cleanly(bringup: Bringup) -> None:
+    running = bringup(process("a", WAIT), process("b", WAIT))
+    until_up(running, 2)
+    begun_s = time.monotonic()
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=5)
+    assert running.returncode == 0
+    assert time.monotonic() - begun_s < 1
+    assert "a ended with 0" in said
+    assert "b ended with 0" in said
+
+
+def test_first_end_ends_the_others_with_its_code(bringup: Bringup) -> None:
+    running = bringup(process("a", WAIT), process("b", "import sys; sys.exit(7)"))
+    running.communicate(timeout=5)
+    assert running.returncode == 7
+
+
+@pytest.mark.parametrize("code", ["pass", "import os; os.kill(os.getpid(), 9)"])
+def test_end_that_claims_success_or_a_kill_is_a_failure(bringup: Bringup, code: str) -> None:
+    running = bringup(process("a", code), process("b", WAIT))
+    running.communicate(timeout=5)
+    assert running.returncode == 1
+
+
+def test_process_that_ignores_sigterm_is_killed_after_its_time(bringup: Bringup) -> None:
+    running = bringup(process("a", STUBBORN))
+    until_up(running, 1)
+    begun_s = time.monotonic()
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=5)
+    assert PATIENCE_S <= time.monotonic() - begun_s < PATIENCE_S + 1
+    assert running.returncode == 1
+    assert "killing a" in said
+
+
+def test_command_that_does_not_exist_is_named(bringup: Bringup) -> None:
+    running = bringup(process("a", WAIT), {"name": "b", "command": ["/no/such/program"]})
+    _, said = running.communicate(timeout=5)
+    assert running.returncode == 127
+    assert "b cannot be started: /no/such/program" in said
+
+
+def test_environment_of_one_process_is_its_own(bringup: Bringup) -> None:
+    code = "import os, sys; print(os.environ.get('GREETING'), flush=True); sys.exit(3)"
+    running = bringup(process("a", code, environment={"GREETING": "hello"}))
+    said, _ = running.communicate(timeout=5)
+    assert said == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"contract": 2}, "speaks 1"),
+        ({"processes": []}, "at least one"),
+        ({"surprise": 1}, "unknown keys"),
+        ({"port": -1}, "port is -1"),
+        ({"processes": [{"name": "a", "command": "run"}]}, "processes[0].command"),
+        ({"processes": [{"name": "a", "command": ["x"], "environment": {"A": 1}}]}, "environment"),
+        ({"processes": [{"name": "a", "command": ["x"]}] * 2}, "must differ"),
+    ],
+)
+def test_broken_plan_is_refused_with_its_key(change: dict[str, Any], words: str) -> None:
+    good = {"contract": 1, "port": 8080, "processes": [{"name": "a", "command": ["x"]}]}
+    assert plan.parse_plan(good).port == 8080
+    with pytest.raises(plan.PlanError) as refused:
+        plan.parse_plan({**good, **change})
+    assert words in str(refused.value)
+
+
+def test_unreadable_plan_ends_with_two_and_a_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ros2bench_bringup.bringup", str(tmp_path / "none.json")],
+        env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "none.json cannot be read" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_joint_health_names_each_process() -> None:
+    processes = [plan.Process("a", ("x",), {}, 1), plan.Process("b", ("x",), {}, 2)]
+
+    def first_only(port: int, path: str) -> str:
+        return "ok" if port == 1 else f"503: no {path}"
+
+    assert health.joint_state(processes[:1], "/readyz", first_only) == (200, {"a": "ok"})
+    assert health.joint_state(processes, "/readyz", first_only) == (503, {"a": "ok", "b": "503: no /readyz"})
+
+
+def test_process_that_does_not_listen_is_unhealthy() -> None:
+    assert health.ask(9, "/healthz").startswith("no answer")
+    assert health.ask(0, "/healthz") == "ok"
+
+
+def test_exit_codes() -> None:
+    ended = supervisor.Ended
+    assert supervisor.exit_code(ended("a", 0), asked_to_stop=True) == 0
+    assert supervisor.exit_code(ended("a", -signal.SIGTERM), asked_to_stop=True) == 0
+    assert supervisor.exit_code(ended("a", 5), asked_to_stop=True) == 5
+    assert supervisor.exit_code(ended("a", -9), asked_to_stop=True) == 1
+    assert supervisor.exit_code(ended("a", 0), asked_to_stop=False) == 1

@@ -1,0 +1,52 @@
+"""The recorder's file: read strictly, refused with a sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.images.in_cluster import module
+
+configuration = module("ros2bench_recorder.configuration")
+
+TOPIC = {"name": "/results", "type": "p/msg/T", "reliability": "reliable", "depth": 1000, "stamp": "ros2bench"}
+FILE: dict[str, Any] = {"contract": 1, "port": 8080, "topics": [TOPIC]}
+
+
+def test_file_of_the_contract(tmp_path: Path) -> None:
+    path = tmp_path / "recorder.json"
+    path.write_text(json.dumps(FILE))
+    read = configuration.read_configuration(path)
+    assert read.port == 8080
+    assert read.topics == (configuration.Topic(**TOPIC),)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"contract": 2}, "speaks 1"),
+        ({"port": 0}, "port is 0"),
+        ({"topics": []}, "not empty"),
+        ({"topics": [TOPIC, TOPIC]}, "must differ"),
+        ({"extra": 1}, "unknown keys"),
+        ({"topics": [{**TOPIC, "name": "results"}]}, "topics[0].name"),
+        ({"topics": [{**TOPIC, "type": "Result"}]}, "topics[0].type"),
+        ({"topics": [{**TOPIC, "reliability": "maybe"}]}, "reliable, best_effort"),
+        ({"topics": [{**TOPIC, "stamp": "clock"}]}, "ros2bench, header, none"),
+        ({"topics": [{**TOPIC, "depth": "10"}]}, "topics[0].depth"),
+    ],
+)
+def test_refusals_name_the_key(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(configuration.ConfigurationError) as refused:
+        configuration.parse_configuration({**FILE, **change})
+    assert words in str(refused.value)
+
+
+def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(configuration.ConfigurationError, match=r"none\.json cannot be read"):
+        configuration.read_configuration(tmp_path / "none.json")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(configuration.ConfigurationError, match=r"broken\.json is no JSON"):
+        configuration.read_configuration(broken)

@@ -1,0 +1,158 @@
+"""What must hold before a run is looked at in small functions; and why a topic stays silent is said in words."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from probes import gates
+from probes.console import quantity, reasons, sentence
+from probes.errors import TargetError
+from probes.preconditions import (
+    Finding,
+    application_runs,
+    little_stray_load,
+    no_leftovers,
+    no_other_experiment,
+    refuse_blocking,
+    role_labels,
+    socket_buffers_allowed,
+    space_for_the_run,
+)
+from probes.provenance import boot_id, is_dirt, without_home
+from probes.recorder import RecorderStatus
+from probes.samples import NO_SAMPLES, Samples, Window
+from probes.silence import explain_silence
+from tests.probes.standins import TOPIC, Deployment, StandInRecorder, machine, outputs_of, pod
+
+OUTPUTS = outputs_of()
+
+
+def application() -> Any:
+    assert OUTPUTS.application is not None
+    return OUTPUTS.application
+
+
+def test_other_experiments_are_found_by_the_labels_that_do_not_name_the_own_stack() -> None:
+    assert role_labels(application(), "monolithic") == {"app.kubernetes.io/component": "application"}
+    found = no_other_experiment([pod("monolithic"), pod("overlay"), pod("overlay", uid="2")], ["monolithic"])
+    assert [item.next_step for item in found] == ["ROS2BENCH_STATE=parked pulumi up -s overlay"]
+    assert no_other_experiment([pod("overlay")], ["monolithic", "overlay"]) == []
+
+
+def test_ending_pods_load_and_space_are_found() -> None:
+    ending = pod("monolithic")
+    ending["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
+    assert [item.severity for item in no_leftovers([ending])] == ["warning"]
+    assert no_leftovers([pod("monolithic")]) == []
+    assert little_stray_load(0.5, cpus=2) == []
+    assert [item.check for item in little_stray_load(1.9, cpus=2)] == ["stray_load"]
+    assert space_for_the_run(10**12, Path("/x")) == []
+    assert [item.severity for item in space_for_the_run(10**6, Path("/x"))] == ["blocking"]
+    assert application_runs(OUTPUTS, 1, 1) == []
+
+
+def test_the_socket_limit_is_read_for_this_kernel_and_admitted_unknown_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rmem_max").write_text("212992\n")
+    monkeypatch.setattr("probes.preconditions.RECEIVE_LIMIT_FILE", tmp_path / "rmem_max")
+    found = socket_buffers_allowed(4_194_304, [machine()], boot_id())
+    assert "net.core.rmem_max is 212992 B" in found[0].message
+    assert socket_buffers_allowed(200_000, [machine()], boot_id()) == []
+    assert "cannot be read from here" in socket_buffers_allowed(1, [machine(boot="other")], boot_id())[0].message
+
+
+def test_blocking_findings_end_the_command_and_warnings_do_not() -> None:
+    refuse_blocking([Finding("a", "warning", "m")])
+    with pytest.raises(TargetError, match="b: first\nc: second") as caught:
+        refuse_blocking([Finding("b", "blocking", "first", "do"), Finding("c", "blocking", "second", "do")])
+    assert (caught.value.next_step, caught.value.reason) == ("do", "b")
+
+
+def silence(**changes: Any) -> str:
+    recorder = StandInRecorder(Deployment())
+    recorder.incompatible = changes.pop("incompatible", False)
+    recorder.discovered = changes.pop("discovered", [])
+    status = RecorderStatus.model_validate(recorder.status() | changes)
+    recorder.close()
+    topic = application().topics[0]
+    return str(explain_silence(status, topic, OUTPUTS.network, waited_s=5, pods="1 of 1 Ready", namespace="n"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"domain_id": 9}, "different domains"),
+        ({"rmw": "rmw_cyclonedds_cpp"}, "different middlewares"),
+        ({"discovered": [{"topic": TOPIC, "types": ["o/msg/O"], "publishers": 1}]}, "published as o/msg/O"),
+        ({"incompatible": True}, "quality of service does not match"),
+        ({"discovered": [{"topic": "/x", "types": ["o/msg/O"], "publishers": 1}]}, "discovery works"),
+        ({}, "nothing is published in this domain"),
+    ],
+)
+def test_silence_names_its_likely_cause(changes: dict[str, Any], said: str) -> None:
+    text = silence(**changes)
+    assert said in text
+    for part in (TOPIC, "ros2bench_interfaces/msg/Result", "1 of 1 Ready", "kubectl -n n logs"):
+        assert part in text
+
+
+def test_a_salt_alone_is_not_dirt() -> None:
+    salt = "--- a/Pulumi.dev.yaml\n+++ b/Pulumi.dev.yaml\n@@ -0,0 +1 @@\n+encryptionsalt: v1:abc\n"
+    assert not is_dirt("", "")
+    assert not is_dirt(" M Pulumi.dev.yaml\n", salt)
+    assert is_dirt(" M Pulumi.dev.yaml\n", salt + "+  ros2bench:rateHz: 30\n")
+    assert is_dirt(" M probes/run.py\n M Pulumi.dev.yaml\n", salt)
+
+
+def test_homes_are_replaced_in_every_depth() -> None:
+    value = {"a": ["/home/me/x", {"b": "file:///home/me"}], "c": 1}
+    assert without_home(value, "/home/me") == {"a": ["~/x", {"b": "file://~"}], "c": 1}
+
+
+def rows(*columns: tuple[int, int]) -> Samples:
+    table = [[0, 5, 5, 5, 5, taken, monotonic, 0] for taken, monotonic in columns]
+    return Samples(np.array(table, dtype=np.int64))
+
+
+def test_gates_see_restarts_lost_machines_steps_and_thin_samples() -> None:
+    before = gates.pod_states([pod("monolithic")])
+    restarted = pod("monolithic")
+    restarted["status"]["containerStatuses"][0]["restartCount"] = 1
+    assert gates.no_restart(before, before).passed
+    assert not gates.no_restart(before, gates.pod_states([restarted])).passed
+    assert not gates.no_restart(before, gates.pod_states([pod("monolithic", uid="other")])).passed
+    assert gates.machines_present(["edge"], [machine()]).passed
+    assert not gates.machines_present(["edge"], [machine(is_ready=False)]).passed
+    assert gates.no_clock_step(rows((10**9, 0), (2 * 10**9, 10**9))).passed
+    assert not gates.no_clock_step(rows((10**9, 0), (3 * 10**9, 10**9))).passed
+    assert not gates.enough_samples(NO_SAMPLES, Window(0, 1)).passed
+
+
+def test_values_are_written_for_people() -> None:
+    assert quantity(0.01234567, "s") == "12.35 ms"
+    assert quantity(12.34567, "s") == "12.35 s"
+    assert quantity(123_456_789, "B") == "123.5 MB"
+    assert quantity(1000.0, "1") == "1,000"
+    assert quantity(9.98765, "Hz") == "9.988 Hz"
+
+
+def test_the_verdict_is_one_sentence() -> None:
+    value = {"value": 0.04, "unit": "s", "interval": [0.03, 0.05], "n": 5}
+    count = {"value": 200.0, "unit": "1", "interval": None, "n": 5}
+    metrics = {"inference_s": value, "frames_delivered": count, "frames_intended": count, "x": {"missing": "why"}}
+    manifest = {
+        "metrics": metrics,
+        "repetitions_done": 5,
+        "plan": {"repetitions": 5},
+        "stack": "monolithic",
+        "state": "complete",
+        "reason": None,
+    }
+    assert sentence(manifest) == (
+        "monolithic: 5 of 5 repetitions: the result arrives 40 ms after its frame was due "
+        "(95 % interval 30 ms to 50 ms), 200 of 200 frames delivered."
+    )
+    assert reasons(metrics) == {"why": ["x"]}
