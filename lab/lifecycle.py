@@ -22,6 +22,7 @@ from lab.commands import run
 from lab.console import Steps
 from lab.errors import LabError
 from lab.folders import PROJECT, LabFolders
+from lab.machine import write_atomically
 from lab.requirements import require_fit
 from lab.toolchain.pins import load_pins
 from lab.toolchain.provide import Provided, provide
@@ -76,7 +77,7 @@ def chosen_network(folders: LabFolders, wanted: str | None) -> network.LabNetwor
         if not any(n.overlaps(before.subnet) for n in taken):
             return before
     chosen = network.LabNetwork(network.choose_subnet(taken, wanted))
-    folders.settings.write_text(json.dumps({"subnet": str(chosen.subnet)}))
+    write_atomically(folders.settings, {"subnet": str(chosen.subnet)})
     return chosen
 
 
@@ -258,7 +259,7 @@ def up(folders: LabFolders, *, subnet: str | None, with_images: bool, steps: Ste
             steps.console.print(f"Lab {folders.name} is up already.")
         else:
             lab = _start(folders, subnet, steps)
-        _prepare_pulumi(lab, steps)
+        lab = _prepare_pulumi(lab, steps)
         if with_images:
             build_images(lab)
     return lab
@@ -286,16 +287,16 @@ def _start(folders: LabFolders, subnet: str | None, steps: Steps) -> Lab:
         "tools": {k: str(v) for k, v in tools.items()},
         "started_unix_s": int(time.time()),
     }
-    folders.cluster.write_text(json.dumps(record))
+    write_atomically(folders.cluster, record)
     return Lab(folders, net, uid, tools)
 
 
-def _prepare_pulumi(lab: Lab, steps: Steps) -> None:
-    """Provide the engine, its host and its provider; make the stacks in this cluster's backend."""
+def _prepare_pulumi(lab: Lab, steps: Steps) -> Lab:
+    """Provide the engine, its host and its provider; make the stacks; return the whole lab."""
     provided = get_tools(lab.folders, PULUMI_TOOLS, steps)
     record = json.loads(lab.folders.cluster.read_text())
     record["tools"] |= {name: str(tool.folder) for name, tool in provided.items()}
-    lab.folders.cluster.write_text(json.dumps(record))
+    write_atomically(lab.folders.cluster, record)
     complete = running_lab(lab.folders)
     if complete is None:
         raise LabError("A machine of the lab ended while it was starting.", advice=AGAIN)
@@ -306,6 +307,7 @@ def _prepare_pulumi(lab: Lab, steps: Steps) -> None:
         pulumi.initialise_stacks(
             lab.folders, complete.environment, provided["pulumi"].binary("pulumi"), lab.cluster_uid
         )
+    return complete
 
 
 def down(folders: LabFolders, *, purge: bool, steps: Steps) -> None:
