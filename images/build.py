@@ -4,6 +4,9 @@ For users and for the lab. Interrupted builds continue where they were when the 
 """
 
 import fcntl
+import os
+import shutil
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,7 @@ from images.steps import Steps
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+OWN_MOUNTS = "ROS2BENCH_IN_OWN_MOUNTS"
 DEFAULT_LOCK = Path("images.lock.json")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -31,11 +35,11 @@ application = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @contextmanager
-def only_build(cache: Path) -> Generator[None]:
-    """Hold the cache for one build at a time.
+def only_build(cache: Path, steps: Steps) -> Generator[None]:
+    """Hold the cache for one build at a time; waits for another one to end.
 
     Raises:
-        BuildError: another build holds it, or the folder cannot be written.
+        BuildError: the folder cannot be written.
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -45,10 +49,9 @@ def only_build(cache: Path) -> Generator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BuildError(
-                f"Another image build is using the cache {cache}: wait until it has ended, then run this again."
-            ) from error
+        except BlockingIOError:
+            steps.note(f"waiting for another image build that uses {cache} …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -104,7 +107,7 @@ def build_images(
         BuildError: any step has failed; finished images are in the lock.
     """
     cache = cache_folder()
-    with only_build(cache):
+    with only_build(cache, steps):
         remove_leftovers(cache / "images")
         lock = read_lock(lock_path)
         recipe = make_recipe(flavour, ros_distro, cache, steps)
@@ -213,5 +216,15 @@ def _refuse_unknown(roles: Sequence[str], flavour: str, ros_distro: str) -> None
         raise typer.BadParameter(f"{flavour} with {ros_distro} is not known; choices: {choices}")
 
 
+def in_own_mounts() -> None:
+    """Start over in mounts of this command's own, as root on Linux: what buildah mounts then ends with the command."""
+    unshare = shutil.which("unshare")
+    if unshare is None or os.geteuid() != 0 or OWN_MOUNTS in os.environ:
+        return
+    command = [unshare, "--mount", "--propagation", "private", sys.executable, "-m", "images.build", *sys.argv[1:]]
+    os.execve(unshare, command, {**os.environ, OWN_MOUNTS: "yes"})  # noqa: S606
+
+
 if __name__ == "__main__":
+    in_own_mounts()
     application()

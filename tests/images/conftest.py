@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from images.build import build_bases, build_role, only_build
 from images.buildah import Buildah
@@ -11,6 +12,10 @@ from images.cache import cache_folder
 from images.recipes import ROLES, Recipe, make_recipe
 from images.steps import Steps
 from tests.images.sandbox import BuiltImage, Network, read_oci
+
+# How long an example takes says more about this machine's other work than about the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,7 @@ def images(
     """Every role: built, unpacked, mounted."""
     built: dict[str, BuiltImage] = {}
     containers: list[str] = []
-    with only_build(cache_folder()):
+    with only_build(cache_folder(), steps):
         build_bases(recipe, buildah, steps)
         for role in ROLES:
             reference = build_role(role, recipe, buildah, steps)

@@ -22,13 +22,9 @@ SAY_UP = "print('up', flush=True); time.sleep(30)"
 WAIT = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); {SAY_UP}"
 STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY_UP}"
 PATIENCE_S = 0.3
-IMPATIENT = f"""
-import sys
-from ros2bench_bringup import bringup, supervisor
-assert supervisor.KILL_AFTER_S == 2.0
-supervisor.KILL_AFTER_S = {PATIENCE_S}
-sys.exit(bringup.main())
-"""
+RUN = "import sys; from ros2bench_bringup import bringup, supervisor; {}; sys.exit(bringup.main())"
+AS_IT_IS = "assert supervisor.KILL_AFTER_S == 2.0"
+IMPATIENT = f"supervisor.KILL_AFTER_S = {PATIENCE_S}"
 Bringup = Callable[..., subprocess.Popen[str]]
 
 
@@ -38,11 +34,11 @@ def process(name: str, code: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def bringup(tmp_path: Path) -> Bringup:
-    def start(*processes: dict[str, Any]) -> subprocess.Popen[str]:
+    def start(*processes: dict[str, Any], change: str = AS_IT_IS) -> subprocess.Popen[str]:
         path = tmp_path / "bringup.json"
         path.write_text(json.dumps({"contract": 1, "port": 0, "processes": processes}))
         return subprocess.Popen(
-            [sys.executable, "-c", IMPATIENT, str(path)],
+            [sys.executable, "-c", RUN.format(change), str(path)],
             env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -65,7 +61,7 @@ def test_sigterm_stops_everything_cleanly(bringup: Bringup) -> None:
     running.send_signal(signal.SIGTERM)
     _, said = running.communicate(timeout=5)
     assert running.returncode == 0
-    assert time.monotonic() - begun_s < 1
+    assert time.monotonic() - begun_s < 2
     assert "a ended with 0" in said
     assert "b ended with 0" in said
 
@@ -84,7 +80,7 @@ def test_end_that_claims_success_or_a_kill_is_a_failure(bringup: Bringup, code: 
 
 
 def test_process_that_ignores_sigterm_is_killed_after_its_time(bringup: Bringup) -> None:
-    running = bringup(process("a", STUBBORN))
+    running = bringup(process("a", STUBBORN), change=IMPATIENT)
     until_up(running, 1)
     begun_s = time.monotonic()
     running.send_signal(signal.SIGTERM)

@@ -96,7 +96,7 @@ def test_building_everything_anew_gives_the_same_digests(
     images: Images, recipe: Recipe, buildah: Buildah, steps: Steps, tmp_path: Path
 ) -> None:
     again: dict[str, str] = {}
-    with only_build(cache_folder()):
+    with only_build(cache_folder(), steps):
         build_bases(recipe, buildah, steps, cached=False)
         for role in ROLES:
             reference = build_role(role, recipe, buildah, steps, cached=False)

@@ -26,7 +26,7 @@ def regions_by_flooding(mask: np.ndarray) -> set[frozenset[tuple[int, int]]]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_regions_are_those_that_flooding_finds(mask: np.ndarray) -> None:
     found = {

@@ -44,9 +44,8 @@ def supervise(
     """Run the processes until the first one ends or SIGTERM or SIGINT arrives.
 
     Signals are blocked and fetched one by one, so that none is lost and nothing polls. Must be
-    called from the
-    main thread and before any other thread exists, because a thread that does not block a signal
-    may get it.
+    called from the main thread and before any other thread exists, because a thread that does not
+    block a signal may get it.
 
     Args:
         processes: what to start, in this order.

@@ -1,17 +1,23 @@
 """What all nodes of the application share: checked parameters, health, a clean stop."""
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from ros2bench_nodes.health import Health, serve
 from ros2bench_nodes.parameters import ParameterError, checked
+from ros2bench_nodes.stop_request import StopRequest
 
+EXIT_FAILED = 1
 EXIT_BAD_PARAMETER = 2
+STOP_LIMIT_S = 0.5
 HEARTBEAT_PERIOD_S = 1.0
 DECLARED_BY_RCLPY = frozenset({'use_sim_time', 'start_type_description_service'})
 
@@ -69,33 +75,48 @@ def run(make_node: Callable[[], ApplicationNode]) -> int:
     Returns:
         Exit code: 0 after a clean stop, 2 when a parameter is refused.
     """
+    stop = StopRequest()
     try:
-        rclpy.init(args=sys.argv)
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
     except ParameterError as error:
         print(error, file=sys.stderr)
         rclpy.try_shutdown()
         return EXIT_BAD_PARAMETER
-    except rclpy.exceptions.ROSInterruptException:
-        return 0
     except rclpy._rclpy_pybind11.RCLError as error:  # noqa: SLF001 (its only name)
         sentence = str(error).partition(', at ')[0]
         print(
             f'The ROS arguments or the parameters file cannot be used: {sentence}', file=sys.stderr
         )
         return EXIT_BAD_PARAMETER
+    return spin_until(stop, node)
+
+
+def spin_until(stop: StopRequest, node: ApplicationNode) -> int:
+    """Spin a node in a thread of its own until a stop is requested or a callback fails.
+
+    Returns:
+        Exit code: 0 after a clean stop, 1 after a failure, whose traceback has been printed.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    try:
-        executor.spin()
-    except (ExternalShutdownException, KeyboardInterrupt):
-        pass
-    except Exception:
-        # A callback that publishes while a signal shuts ROS down fails, and that is no failure.
-        if rclpy.ok():
-            raise
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    stopping = Future()
+    ended_well = threading.Event()
+
+    def spin() -> None:
+        try:
+            executor.spin_until_future_complete(stopping)
+            ended_well.set()
+        finally:
+            stop.request()
+
+    thread = threading.Thread(target=spin, name='executor', daemon=True)
+    thread.start()
+    stop.wait()
+    # Wakes the executor; rclpy's own signal handling may miss a wake-up until the next timer.
+    stopping.set_result(None)
+    thread.join(STOP_LIMIT_S)
+    node.destroy_node()
+    executor.shutdown(timeout_sec=0)
+    rclpy.try_shutdown()
+    return 0 if ended_well.is_set() else EXIT_FAILED

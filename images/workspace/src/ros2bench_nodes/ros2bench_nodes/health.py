@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SILENCE_LIMIT_S = 10.0
+STOP_POLL_S = 0.1
 
 
 class Health:
@@ -68,5 +69,7 @@ def serve(health: Health, port: int) -> ThreadingHTTPServer | None:
 
     server = ThreadingHTTPServer(('0.0.0.0', port), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name='health', daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(STOP_POLL_S,), name='health', daemon=True
+    ).start()
     return server

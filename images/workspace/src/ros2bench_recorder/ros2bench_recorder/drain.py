@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -133,6 +134,7 @@ class PublicLoop:
     def __init__(self, node: Node, recorders: Sequence[TopicRecorder]) -> None:
         self.turned_s = time.monotonic()
         self._executor = SingleThreadedExecutor(context=node.context)
+        self._stopping = Future()
         for recorder in recorders:
             node.create_subscription(
                 message_class(recorder.topic),
@@ -149,14 +151,11 @@ class PublicLoop:
 
     def run(self) -> None:
         """Take messages until stopped."""
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._executor.spin_until_future_complete(self._stopping)
 
     def stop(self) -> None:
         """Make `run` return soon."""
-        self._executor.shutdown(timeout_sec=0)
+        self._stopping.set_result(None)
 
 
 def _two_arguments(recorder: TopicRecorder) -> Any:

@@ -16,6 +16,7 @@ JSON = 'application/json'
 METRICS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 SAMPLES = 'application/octet-stream'
 LARGEST_BODY_BYTES = 65_536
+STOP_POLL_S = 0.1
 CAPTURE_PATH = re.compile(r'/v1/captures/([^/]+)(/stop|/samples)?')
 
 
@@ -175,5 +176,7 @@ def listen(api: Api, port: int) -> ThreadingHTTPServer:
 
     server = ThreadingHTTPServer(('0.0.0.0', port), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name='http', daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(STOP_POLL_S,), name='http', daemon=True
+    ).start()
     return server

@@ -26,8 +26,7 @@ class TopicRecorder:
         Args:
             serialised: the message as CDR.
             info: what the middleware says of it: `source_timestamp`, `received_timestamp`, and
-                where it knows
-                `publication_sequence_number`.
+                where it knows `publication_sequence_number`.
         """
         taken_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
         try:
