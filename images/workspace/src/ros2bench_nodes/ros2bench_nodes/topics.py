@@ -14,8 +14,8 @@ DETECTIONS = '/detections'
 READINGS = '/readings'
 RESULTS = '/results'
 
-# A frame that is late is worthless, so it is not sent twice.
-FRAMES_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+# A frame is not sent twice; ten of them bridge a second in which the processor is busy elsewhere.
+FRAMES_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 EVENTS_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 _FRAME_NUMBER = struct.Struct('<Q')
