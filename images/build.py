@@ -66,8 +66,9 @@ def build_bases(recipe: Recipe, buildah: Buildah, steps: Steps, *, cached: bool 
 def build_role(role: str, recipe: Recipe, buildah: Buildah, steps: Steps, *, cached: bool = True) -> str:
     """Build one image on its bases; gives its reference in the local storage."""
     build = recipe.role(role)
-    with steps.step(f"image {role}"):
-        buildah.build(build, pull=False, cached=cached)
+    if not (cached and buildah.has(build.name)):
+        with steps.step(f"image {role}"):
+            buildah.build(build, pull=False, cached=cached)
     return build.name
 
 

@@ -31,7 +31,8 @@ rclpy.init()
 node = rclpy.create_node('test')
 lines = []
 node.create_subscription(Reading, '/readings', lambda message: lines.extend(message.lines), 10)
-while not any('segmentation' in line for line in lines):
+wanted = {'based segmentation', 'determine markers of the coins'}
+while not all(any(words in line for line in lines) for words in wanted):
     rclpy.spin_once(node)
 print(lines)
 """
@@ -205,7 +206,9 @@ def test_text_of_the_picture_is_read(images: Images, network: Network, configura
     finally:
         application.terminate()
         application.wait(10)
-    assert "Region-based segmentation" in done.stdout
+    # The camera zooms, so the beginnings of lines may lie outside a frame.
+    for words in ("based segmentation", "determine markers of the coins"):
+        assert words in done.stdout
 
 
 @pytest.mark.parametrize("node", NODES)
