@@ -49,7 +49,7 @@ lock:  ## Resolve the requirement locks anew
 	$(LOCK) --group development -c requirements/operator.txt pyproject.toml -o requirements/development.txt
 
 docs: setup-development  ## Generate docs/configuration.md and docs/spec.schema.json
-	$(PYTHON) -m stacks.spec
+	$(PYTHON) -m stacks.reference
 
 format: setup-development  ## Format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -195,7 +195,7 @@ def perception(load: Load) -> Application:
         name="perception",
         nodes=(camera, detector, reader, monitor),
         topics=(
-            _topic(FRAMES, "Frame", "best_effort", depth=5, rate_hz=load.rate_hz),
+            _topic(FRAMES, "Frame", "best_effort", depth=10, rate_hz=load.rate_hz),
             _topic(DETECTIONS, "Detections", "reliable", depth=10, rate_hz=load.rate_hz),
             _topic(READINGS, "Reading", "reliable", depth=10, rate_hz=None),
             _topic(RESULTS, "Result", "reliable", depth=10, rate_hz=load.rate_hz),

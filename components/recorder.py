@@ -83,7 +83,10 @@ def recorder_container(image: str, participant: Participant, resources: Resource
         name=COMPONENT,
         image=image,
         command=("ros2bench-recorder", f"{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"),
-        environment=environment(participant, sees_everything=True),
+        environment=[
+            *environment(participant, sees_everything=True),
+            {"name": "ROS2BENCH_MACHINE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
         resources=resources,
         health_port=RECORDER_PORT,
     )

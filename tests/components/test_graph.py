@@ -1,6 +1,8 @@
 """The reference application is the one of the contract."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,7 @@ from tests.support import values
 def test_topics_have_the_quality_of_service_of_the_contract() -> None:
     topics = {topic.name: (topic.type, topic.reliability, topic.depth) for topic in values.application().topics}
     assert topics == {
-        "/frames": ("ros2bench_interfaces/msg/Frame", "best_effort", 5),
+        "/frames": ("ros2bench_interfaces/msg/Frame", "best_effort", 10),
         "/detections": ("ros2bench_interfaces/msg/Detections", "reliable", 10),
         "/readings": ("ros2bench_interfaces/msg/Reading", "reliable", 10),
         "/results": ("ros2bench_interfaces/msg/Result", "reliable", 10),
@@ -49,3 +51,11 @@ def test_a_graph_with_two_nodes_of_one_name_is_refused() -> None:
 def test_a_graph_with_an_unknown_topic_is_refused() -> None:
     with pytest.raises(ValueError, match=r"without a definition: /result$"):
         replace(values.application(), result="/result")
+
+
+def test_queues_of_the_graph_are_those_that_the_nodes_make() -> None:
+    source = (Path(__file__).parents[2] / "images/workspace/src/ros2bench_nodes/ros2bench_nodes/topics.py").read_text()
+    made = {name: int(depth) for name, depth in re.findall(r"(\w+)_QOS = QoSProfile\(depth=(\d+)", source)}
+    depths = {topic.name: topic.depth for topic in values.application().topics}
+    assert depths.pop("/frames") == made["FRAMES"]
+    assert set(depths.values()) == {made["EVENTS"]}

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,22 @@ mount -t tmpfs -o mode=1777 tmpfs "$at/dev/shm"
 exec setpriv --no-new-privs chroot --userspec="$user" "$at" \
   /usr/bin/env --ignore-environment --chdir=/tmp "$@"
 """
-LOOPBACK = "ip link set lo up && ip link set lo multicast on && ip route add 224.0.0.0/4 dev lo && echo up && sleep 600"
+REQUEST = """
+import sys, urllib.error, urllib.request
+method, address, body = sys.argv[1:]
+request = urllib.request.Request(address, body.encode() if body else None, method=method)
+try:
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        status, content = answer.status, answer.read()
+except urllib.error.HTTPError as error:
+    status, content = error.code, error.read()
+except OSError:
+    status, content = 0, b""
+sys.stdout.buffer.write(content + b"\\n%d" % status)
+"""
+LOOPBACK = (
+    "ip link set lo up && ip link set lo multicast on && ip route add 224.0.0.0/4 dev lo && echo up && exec sleep 600"
+)
 
 
 @dataclass(frozen=True)
@@ -71,12 +87,10 @@ class Network:
 
     def ask(self, port: int, path: str, method: str = "GET", body: str = "") -> tuple[int, bytes]:
         """An HTTP request to 127.0.0.1 in this network; status 0 if nobody answers."""
-        command = ["curl", "--silent", "--request", method, "--data", body, "--write-out", "\n%{http_code}"]
-        done = subprocess.run(
-            self.inside([*command, f"http://127.0.0.1:{port}{path}"]), capture_output=True, check=False
-        )
+        command = [sys.executable, "-c", REQUEST, method, f"http://127.0.0.1:{port}{path}", body]
+        done = subprocess.run(self.inside(command), capture_output=True, check=True)
         content, _, status = done.stdout.rpartition(b"\n")
-        return int(status or 0), content
+        return int(status), content
 
     def close(self) -> None:
         """Remove the network."""

@@ -44,7 +44,7 @@ def pod(deployment: Deployment, name: str) -> dict[str, Any]:
 
 
 def variables(deployment: Deployment, name: str) -> dict[str, str]:
-    return {v["name"]: v["value"] for v in pod(deployment, name)["containers"][0]["env"]}
+    return {v["name"]: v["value"] for v in pod(deployment, name)["containers"][0]["env"] if "value" in v}
 
 
 def test_a_running_experiment_is_namespace_policies_server_recorder_and_application(run: Run) -> None:
@@ -74,6 +74,8 @@ def test_application_and_recorder_share_the_network_settings_and_the_recorder_se
     deployment = run(network={"domainId": 9})
     application, recorder = variables(deployment, "perception"), variables(deployment, "recorder")
     assert recorder == application | {"ROS_SUPER_CLIENT": "TRUE"}
+    machine = {"name": "ROS2BENCH_MACHINE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    assert machine in pod(deployment, "recorder")["containers"][0]["env"]
     assert application["ROS_DOMAIN_ID"] == "9"
     assert application["ROS_DISCOVERY_SERVER"] == "discovery-1a2b3c4d:11811"
     assert "ROS_DISCOVERY_SERVER" not in variables(deployment, "discovery")
