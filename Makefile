@@ -48,8 +48,9 @@ lock:  ## Resolve the requirement locks anew
 	$(LOCK) pyproject.toml -o requirements/operator.txt
 	$(LOCK) --group development -c requirements/operator.txt pyproject.toml -o requirements/development.txt
 
-docs: setup-development  ## Generate docs/configuration.md and docs/spec.schema.json
+docs: setup-development  ## Generate the pages of docs/ that come from the code
 	$(PYTHON) -m stacks.reference
+	$(PYTHON) -m probes.reference
 
 format: setup-development  ## Format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -52,7 +52,7 @@ def test_without_root_nothing_is_touched_and_root_is_asked_for(
 
 def test_too_little_memory_and_disk_are_named_together(folders: LabFolders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "available_memory_bytes", lambda: 1_500_000_000)
-    monkeypatch.setattr(requirements, "DISK_BYTES", 10**18)
+    monkeypatch.setattr(requirements, "DISK_TO_BUILD_BYTES", 10**18)
     with pytest.raises(MachineUnfitError, match=r"1\.5 GB of memory") as caught:
         requirements.require_fit(folders)
     assert "XDG_CACHE_HOME" in caught.value.advice

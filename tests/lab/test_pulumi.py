@@ -47,3 +47,16 @@ def test_stacks_are_the_projects_stack_files(tmp_path: Path) -> None:
     for name in ("Pulumi.yaml", "Pulumi.b.yaml", "Pulumi.a.yaml"):
         (tmp_path / name).touch()
     assert pulumi.stack_names(tmp_path) == ["a", "b"]
+
+
+def test_language_host_is_put_beside_the_engine_and_a_dead_link_is_replaced(tmp_path: Path) -> None:
+    engine, host = tmp_path / "engine", tmp_path / "host"
+    for folder in (engine, host):
+        folder.mkdir()
+    for name in ("pulumi-language-python", "pulumi-language-python-exec"):
+        (host / name).write_text(name)
+    (engine / "pulumi-language-python").symlink_to(tmp_path / "gone")
+    pulumi.put_host_beside_engine(engine, host)
+    pulumi.put_host_beside_engine(engine, host)
+    assert (engine / "pulumi-language-python").read_text() == "pulumi-language-python"
+    assert (engine / "pulumi-language-python-exec").exists()
