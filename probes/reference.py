@@ -1,4 +1,4 @@
-"""`python -m probes.reference`: writes docs/metrics.md from the catalogue, so that the page cannot drift from the code."""
+"""`python -m probes.reference`: writes docs/metrics.md from the catalogue, so that the page cannot drift."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ HEAD = """# Metrics
 
 <!-- Written by `python -m probes.reference`; edit probes/metrics.py instead. -->
 
-Every metric is in every record, as a value with its interval or as `missing(reason)`. The repetition is the statistical unit: the value
-is the mean over repetitions of the number of each repetition, the interval is a 95 % BCa bootstrap over repetitions (three or more).
-Times are in seconds, sizes in bytes. *Symbol* is the one that the literature uses.
+Every metric is in every record, as a value with its interval or as `missing(reason)`. The repetition is the
+statistical unit: the value is the mean over repetitions of the number of each repetition, the interval is a 95 % BCa
+bootstrap over repetitions (three or more). Times are in seconds, sizes in bytes. *Symbol*: as the literature has it.
 
 | metric | symbol | unit | definition | in this version |
 |---|---|---|---|---|
