@@ -59,7 +59,7 @@ check: setup-development  ## Format, lint, types, import arrows
 	$(STAGE)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/ruff check --config images/workspace/ruff.toml images/workspace
+	cd images/workspace && ../../.venv/bin/ruff check . && ../../.venv/bin/ruff format --check . && cd ../..
 	PATH="$$PWD/.venv/bin:$$PATH" pyright --warnings
 	.venv/bin/lint-imports --no-cache
 
