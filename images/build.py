@@ -113,6 +113,7 @@ def build_images(
         lock = read_lock(lock_path)
         recipe = make_recipe(flavour, ros_distro, cache, steps)
         buildah = Buildah(cache / "containers", steps)
+        buildah.clear_temporary()
         bases_built = False
         for role in roles:
             image = locked_already(role, recipe.inputs, lock, registry) if cached else None

@@ -46,6 +46,9 @@ class Buildah:
 
     def __init__(self, storage: Path, steps: Steps) -> None:
         self._storage = storage
+        self._temporary = (
+            storage / ".temporary"
+        )  # buildah's own choice is /var/tmp, where a killed one leaves its files
         self._steps = steps
 
     def command(self, *arguments: str) -> list[str]:
@@ -53,9 +56,15 @@ class Buildah:
         storage = ["--root", str(self._storage / "storage"), "--runroot", str(self._storage / "run")]
         return ["buildah", *storage, "--storage-driver", "overlay", *arguments]
 
+    def clear_temporary(self) -> None:
+        """Remove what a killed buildah has left; call it only while no other build runs."""
+        if self._temporary.exists():
+            shutil.rmtree(self._temporary)
+
     def run(self, name: str, *arguments: str) -> str:
         """Run a buildah command and return its standard output."""
-        return self._steps.run(name, self.command(*arguments), ENVIRONMENT)
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        return self._steps.run(name, self.command(*arguments), {**ENVIRONMENT, "TMPDIR": str(self._temporary)})
 
     def has(self, image: str) -> bool:
         """Whether the storage holds an image of that reference."""

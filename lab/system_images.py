@@ -67,10 +67,17 @@ def scratch_folder(folders: LabFolders) -> Path:
 def buildah(scratch: Path, *words: str | Path, doing: str) -> None:
     """Run buildah with its storage in `scratch` and in mounts of its own, so that nothing of it outlives the folder."""
     storage = ("--root", scratch / "storage", "--runroot", scratch / "run")
+    temporary = scratch / "temporary"
+    temporary.mkdir(exist_ok=True)
     run(
         ["unshare", "--mount", "--propagation", "private", "buildah", *storage, *words],
         doing=doing,
-        environment={**os.environ, "BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "overlay"},
+        environment={
+            **os.environ,
+            "BUILDAH_ISOLATION": "chroot",
+            "STORAGE_DRIVER": "overlay",
+            "TMPDIR": str(temporary),
+        },
         advice="`python -m lab up` again goes on from here.",
     )
 

@@ -115,6 +115,7 @@ def host_state() -> dict[str, object]:
         | {str(p) for p in Path("/sys/fs/cgroup").glob("ros2bench*")},
         "settings": {key: (Path("/proc/sys") / key).read_text() for key in settings},
         "run": {p.name for p in Path("/run").iterdir()},
+        "temporary": {p.name for p in Path("/var/tmp").iterdir()} - {DATA_MARK},  # noqa: S108
         "processes": {
             p.name for p in Path("/proc").glob("[0-9]*") if DATA_MARK.encode() in read_or_empty(p / "cmdline")
         },
