@@ -65,7 +65,7 @@ check: setup-development  ## Format, lint, types, import arrows
 
 test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
 	$(STAGE)
-	$(PYTHON) -m pytest -q -n 4 -m "not image and not cluster"
+	$(PYTHON) -m pytest -q -n 2 -m "not image and not cluster"
 
 test-unit-thorough: setup-development  ## The same with new random examples, fifty times as many
 	$(STAGE)
