@@ -42,6 +42,11 @@ def may_set_oom_score() -> bool:
     return bool(found and int(found[1], 16) >> CAP_SYS_RESOURCE & 1)
 
 
+def search_path(tools: Mapping[str, Path]) -> str:
+    """PATH on which a machine finds the cluster's programs before the host's own."""
+    return f"{tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}"
+
+
 def containerd_configuration(pause_image: str) -> str:
     """Configuration of containerd 2 (its own reference: docs/cri/config.md)."""
     return f"""version = 3
@@ -97,7 +102,7 @@ def machine_spec(
 ) -> MachineSpec:
     """Return one Kubernetes machine: containerd, kubelet and kube-proxy, each started once its files exist."""
     address, registry = str(network.machine(name)), registry_address(network)
-    path = f"{tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}"
+    path = search_path(tools)
     kubelet = (
         "kubelet",
         "--config=/var/lib/kubelet/config.yaml",
@@ -217,7 +222,7 @@ def initialise(
 ) -> None:
     """Make the control plane on `cloud` and write the administrator's kubeconfig."""
     advice = f"The kubelet's log: {folder_of(folders, 'cloud')}/logs/kubelet.log. Then `python -m lab up` again."
-    path = f"PATH={tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}"
+    path = f"PATH={search_path(tools)}"
     log = folders.root / "logs" / "kubeadm-init.log"
     run(
         inside(cloud.pid, "sh", "-c", "cat > /etc/kubernetes-init.yaml"),
@@ -273,7 +278,7 @@ def join(
     """Join `edge`: token and certificate hash come from `cloud`."""
     kubeadm, path = (
         str(tools["kubernetes"] / "kubeadm"),
-        f"PATH={tools['containerd']}:{tools['kubernetes']}:{os.environ['PATH']}",
+        f"PATH={search_path(tools)}",
     )
     made = run(
         inside(cloud.pid, kubeadm, "token", "create", "--print-join-command", "--kubeconfig", ADMIN),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -154,14 +154,12 @@ def stop(folders: LabFolders, name: str) -> None:
         shutil.rmtree(home)
 
 
-def wait_for(check: object, *, what: str, timeout_s: float, advice: str, interval_s: float = 0.2) -> None:
+def wait_for(check: Callable[[], bool], *, what: str, timeout_s: float, advice: str, interval_s: float = 0.2) -> None:
     """Call `check` until it returns true.
 
     Raises:
         LabError: it did not within `timeout_s`.
     """
-    if not callable(check):
-        raise TypeError(check)
     deadline = time.monotonic() + timeout_s
     while not check():
         if time.monotonic() > deadline:

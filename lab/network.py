@@ -125,8 +125,7 @@ def link_host(lab: str, network: LabNetwork, hub: int) -> None:
     """Connect the host to the hub's bridge, replacing a link left by an interrupted start."""
     name, doing = link_name(lab), "Linking the host to the lab"
     length = network.subnet.prefixlen
-    if any(link["ifname"] == name for link in json.loads(run(["ip", "-json", "link"], doing=doing))):
-        run(["ip", "link", "delete", name], doing=doing)
+    unlink_host(lab)
     for command in (["ip", "link", "set", "lo", "up"], ["ip", "link", "add", "lab0", "type", "bridge"]):
         run(in_network(hub, *command), doing=doing)
     run(["ip", "link", "add", name, "type", "veth", "peer", "name", "host0", "netns", str(hub)], doing=doing)
@@ -176,16 +175,20 @@ def link_machine(name: str, network: LabNetwork, hub: int, machine: int) -> None
         run(inside(machine, *command), doing=doing)
 
 
+def _has_link(lab: str) -> bool:
+    """Whether the host's end of the link exists."""
+    links = json.loads(run(["ip", "-json", "link"], doing="Reading the host's links"))
+    return any(link["ifname"] == link_name(lab) for link in links)
+
+
 def unlink_host(lab: str) -> None:
     """Remove the host's end of the link where the hub's end has not taken it along."""
-    doing = "Removing the host's link"
-    links = json.loads(run(["ip", "-json", "link"], doing=doing))
-    if any(link["ifname"] == link_name(lab) for link in links):
+    if _has_link(lab):
         try:
-            run(["ip", "link", "delete", link_name(lab)], doing=doing)
+            run(["ip", "link", "delete", link_name(lab)], doing="Removing the host's link")
         except LabError:
             # The kernel removes the pair together with the hub's namespace, a moment after its last process.
-            if any(link["ifname"] == link_name(lab) for link in json.loads(run(["ip", "-json", "link"], doing=doing))):
+            if _has_link(lab):
                 raise
 
 
