@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 STAGE = @began=$$SECONDS; trap 'echo "== $@: $$((SECONDS - began)) s"' EXIT;
 
+# Compiled modules are kept: importing anew costs each test run seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-unit-thorough test-images test-cluster test
 
 help:  ## Show this list
@@ -65,11 +68,11 @@ check: setup-development  ## Format, lint, types, import arrows
 
 test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
 	$(STAGE)
-	$(PYTHON) -m pytest -q -n 2 -m "not image and not cluster"
+	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster"
 
 test-unit-thorough: setup-development  ## The same with new random examples, fifty times as many
 	$(STAGE)
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 2 -m "not image and not cluster"
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster"
 
 test-images: setup-development  ## Image tier: build, inspect and run the images
 	$(STAGE)

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+RESTART_DELAY_S = 0.5
 RESTART_DELAY_MAX_S = 8.0
 POLL_S = 0.1
 
@@ -104,7 +105,7 @@ class Service:
                 cwd="/",
             )
         self.starts += 1
-        self.next_start = now + min(RESTART_DELAY_MAX_S, 0.5 * 2 ** min(self.starts, 10))
+        self.next_start = now + min(RESTART_DELAY_MAX_S, RESTART_DELAY_S * 2 ** min(self.starts, 10))
         return True
 
     def ended(self, status: int) -> None:

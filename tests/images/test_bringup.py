@@ -18,7 +18,8 @@ plan = module("ros2bench_bringup.plan")
 health = module("ros2bench_bringup.health")
 supervisor = module("ros2bench_bringup.supervisor")
 
-SAY_UP = "print('up', flush=True); time.sleep(30)"
+# One write: two processes share the pipe.
+SAY_UP = "import os; os.write(1, b'up\\n'); time.sleep(30)"
 WAIT = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); {SAY_UP}"
 STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY_UP}"
 PATIENCE_S = 0.3

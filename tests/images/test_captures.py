@@ -4,7 +4,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.images.in_cluster import module
@@ -24,7 +24,6 @@ def store() -> Any:
     return captures.Captures([TOPIC, "/other"], real_clock_ns=lambda: 42, cpu_clock_ns=lambda: 7)
 
 
-@settings(max_examples=40)
 @given(SAMPLES, st.integers(1, 40))
 def test_buffer_gives_back_what_it_took(samples: list[tuple[int, ...]], limit: int) -> None:
     buffer = captures.SampleBuffer(limit)

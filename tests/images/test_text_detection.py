@@ -1,7 +1,7 @@
 """From the network's text map to boxes."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -26,7 +26,6 @@ def regions_by_flooding(mask: np.ndarray) -> set[frozenset[tuple[int, int]]]:
     return found
 
 
-@settings(max_examples=150)
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_regions_are_those_that_flooding_finds(mask: np.ndarray) -> None:
     found = {

@@ -79,12 +79,13 @@ SUPERVISOR = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from lab.machine import Machine
+from lab import machine
 import signal
+machine.RESTART_DELAY_S = machine.POLL_S = 0.02
 spec = json.loads(Path(sys.argv[1]).read_text())
-machine = Machine(spec, {{"pid": 0}})
-signal.signal(signal.SIGTERM, machine.stop)
-machine.run()
+supervisor = machine.Machine(spec, {{"pid": 0}})
+signal.signal(signal.SIGTERM, supervisor.stop)
+supervisor.run()
 """
 
 
@@ -104,7 +105,7 @@ def test_supervisor_restarts_what_dies_and_ends_what_runs(tmp_path: Path) -> Non
     services: dict[str, dict[str, int]] = {}
     while services.get("dies", {}).get("starts", 0) < 2:
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.01)
         if (tmp_path / "record.json").exists():
             services = json.loads((tmp_path / "record.json").read_text())["services"]
     assert services["stays"] == {"running": True, "starts": 1}

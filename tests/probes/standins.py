@@ -32,7 +32,7 @@ from stacks.outputs import (
     StackOutputs,
 )
 
-RATE_HZ = 200.0
+RATE_HZ = 400.0
 LATENCY_NS = 4_000_000
 TOPIC = "/results"
 CLUSTER_UID = "11111111-1111-4111-8111-111111111111"

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.journal import (
@@ -43,7 +43,6 @@ def written(entries: list[Entry]) -> tuple[bytes, list[Entry]]:
     return content, numbered
 
 
-@settings(max_examples=40)
 @given(ENTRIES, st.data())
 def test_a_torn_end_costs_only_the_torn_line(entries: list[Entry], data: st.DataObject) -> None:
     content, numbered = written(entries)
@@ -54,7 +53,6 @@ def test_a_torn_end_costs_only_the_torn_line(entries: list[Entry], data: st.Data
     assert recovered.remainder == content[:cut][recovered.intact_bytes :]
 
 
-@settings(max_examples=40)
 @given(ENTRIES, st.data())
 def test_a_changed_byte_is_never_believed(entries: list[Entry], data: st.DataObject) -> None:
     content, numbered = written(entries)
@@ -67,7 +65,6 @@ def test_a_changed_byte_is_never_believed(entries: list[Entry], data: st.DataObj
     assert list(recovered.entries) == numbered[: len(recovered.entries)]
 
 
-@settings(max_examples=40)
 @given(ENTRIES.filter(lambda entries: len(entries) > 1))
 def test_reordered_lines_end_the_prefix(entries: list[Entry]) -> None:
     content, _ = written(entries)

@@ -1,6 +1,7 @@
 """The recorder's client: repeats what broke, says what was tried, and relates clocks with a bound that holds."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Generator
 from typing import TypeVar
 
@@ -26,7 +27,9 @@ def recorder() -> Generator[StandInRecorder]:
 
 def ask(address: str, question: Callable[[RecorderClient], Awaitable[Answer]]) -> Answer:
     async def run() -> Answer:
-        async with httpx.AsyncClient(base_url=address, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=address, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ) as http:
             return await question(RecorderClient(http))
 
     return asyncio.run(run())

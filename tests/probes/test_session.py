@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from probes.world import World
 from stacks.outputs import StackOutputs
 from tests.probes.standins import (
     CLUSTER_UID,
+    RATE_HZ,
     TOPIC,
     Capture,
     Deployment,
@@ -41,7 +42,7 @@ from tests.probes.standins import (
     pod,
 )
 
-SHORT = Durations(warmup_s=0.02, window_s=0.2, drain_s=0.02, cool_down_s=0.0, ready_timeout_s=5.0)
+SHORT = Durations(warmup_s=0.02, window_s=0.1, drain_s=0.02, cool_down_s=0.0, ready_timeout_s=5.0)
 
 
 @dataclass
@@ -134,9 +135,13 @@ def test_a_run_with_install_cycles_is_committed_with_every_metric(scene: Scene) 
     assert metrics["inference_s{part=serialise}"]["value"] == pytest.approx(0.0005)
     assert metrics["inference_s{part=transport}"]["value"] == pytest.approx(0.0015)
     assert metrics["inference_s{part=probe}"]["value"] == pytest.approx(0.0001)
-    assert metrics["frames_hz"]["value"] == pytest.approx(200)
+    assert metrics["frames_hz"]["value"] == pytest.approx(RATE_HZ)
     assert metrics["jitter_s"]["value"] == pytest.approx(0)
-    assert metrics["frames_intended"]["value"] == metrics["frames_delivered"]["value"] == pytest.approx(120, abs=3)
+    assert (
+        metrics["frames_intended"]["value"]
+        == metrics["frames_delivered"]["value"]
+        == pytest.approx(3 * 0.1 * RATE_HZ, abs=5)
+    )
     assert 0.01 < metrics["install_s"]["value"] < 2
     assert 0.01 < metrics["ready_s"]["value"] < 2
     assert metrics["install_s"]["n"] == 3
@@ -201,7 +206,7 @@ def test_a_record_holds_no_place_on_this_machine_and_no_secret(scene: Scene, mon
 
 def test_lost_frames_are_counted(scene: Scene) -> None:
     scene.application.lost_frames = frozenset({30, 31, 32})
-    assert scene.run() == ExitCode.COMMITTED
+    assert scene.run(durations=replace(SHORT, window_s=0.2)) == ExitCode.COMMITTED
     assert scene.manifest()["metrics"]["frames_lost"]["value"] == 3
 
 
@@ -230,7 +235,7 @@ def test_latency_is_withheld_where_the_clocks_are_not_proved_one(scene: Scene) -
     for name in ("inference_s", "jitter_s", "inference_s{part=transport}", "frames_on_time"):
         assert metrics[name] == {"missing": "clock_unproven"}
     assert metrics["inference_s{part=probe}"]["value"] == pytest.approx(0.0001)
-    assert metrics["frames_hz"]["value"] == pytest.approx(200)
+    assert metrics["frames_hz"]["value"] == pytest.approx(RATE_HZ)
 
 
 def test_an_unknown_stack_names_those_that_exist(scene: Scene) -> None:

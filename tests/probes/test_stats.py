@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.stats import bca_interval, estimate, quantile
@@ -11,7 +11,6 @@ VALUES = st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=12)
 
 
 @given(VALUES)
-@settings(max_examples=30, deadline=None)
 def test_an_interval_is_ordered_and_inside_the_sample(values: list[float]) -> None:
     found = estimate(values, seed=1)
     assert found is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import boto3
+import botocore.loaders
 import pytest
 from moto import mock_aws
 
@@ -20,6 +21,7 @@ from probes.errors import RecordConflict, StoreUnavailable, UsageError
 from probes.store import FolderStore, S3Store, open_store
 from stacks.outputs import Records
 
+LOADER = botocore.loaders.create_loader()
 KEY = "runs/schema=1/run=x/manifest.json"
 
 
@@ -99,6 +101,10 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
+    # Reading the description of S3 anew costs each client 0.1 s.
+    session = boto3.session.Session()
+    session._session.register_component("data_loader", LOADER)
+    monkeypatch.setattr("boto3.session.Session", lambda: session)
 
 
 @pytest.fixture
