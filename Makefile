@@ -23,7 +23,7 @@ setup-development:  ## Python environment of a developer
 
 demo: setup  ## From a bare machine to a recorded run: lab, images, `pulumi up`, measurement, report
 	$(STAGE)
-	$(PYTHON) -m lab up
+	$(PYTHON) -m lab up --images demo
 	eval "$$($(PYTHON) -m lab env)"
 	pulumi up -s monolithic --yes --skip-preview --suppress-outputs
 	python -m probes.run -s monolithic --cycles install --repetitions 3 --duration-s 20
@@ -42,14 +42,15 @@ clean-demo: setup  ## Remove what `make demo` made (data only with PURGE=1)
 	$(STAGE)
 	$(PYTHON) -m lab down $(if $(PURGE),--purge)
 
-images: setup  ## Build and push the images to $ROS2BENCH_REGISTRY
+images: setup  ## Build and push images to $ROS2BENCH_REGISTRY (ROLES="recorder …", or demo, patterns, all)
 	$(STAGE)
-	$(PYTHON) -m images.build
+	$(PYTHON) -m images.build $(ROLES)
 
-LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --extra lab
+LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11
 lock:  ## Resolve the requirement locks anew
-	$(LOCK) pyproject.toml -o requirements/operator.txt
-	$(LOCK) --group development -c requirements/operator.txt pyproject.toml -o requirements/development.txt
+	$(LOCK) --extra lab pyproject.toml -o requirements/operator.txt
+	$(LOCK) --extra lab --group development -c requirements/operator.txt pyproject.toml -o requirements/development.txt
+	$(LOCK) -c requirements/development.txt images-stack/requirements.in -o images-stack/requirements.txt
 
 docs: setup-development  ## Generate the pages of docs/ that come from the code
 	$(PYTHON) -m stacks.reference

@@ -10,11 +10,14 @@ from components import labels, manifest
 from components.configuration import configuration
 from components.deployment import PodTemplate, Scheduling, container, deployment_manifest
 from components.graph import Resources
-from components.namespace import DISCOVERY_SERVER_PORT, Namespace
+from components.namespace import Namespace
 from components.participant import Participant, environment, profile_file
+from components.peers import service_manifest
+from components.policies import DISCOVERY_SERVER_PORT
 
 COMPONENT = "discovery"
 GRACE_S = 2
+SERVICE_PORTS = ({"name": "discovery", "protocol": "UDP", "port": DISCOVERY_SERVER_PORT},)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +58,7 @@ class DiscoveryServer(pulumi.ComponentResource):
         self.deployment = manifest.create(
             COMPONENT, deployment_manifest(metadata, template), args.namespace.options(self)
         )
-        # The provider waits a fixed 10 s for a Service to settle; the Deployment above is what must be ready.
-        service = service_manifest(metadata | {"annotations": {"pulumi.com/skipAwait": "true"}}, selector)
+        service = service_manifest(metadata, selector, SERVICE_PORTS)
         self.service = manifest.create(COMPONENT, service, args.namespace.options(self))
         self.address = pulumi.Output.concat(manifest.created_name(self.service), ":", str(DISCOVERY_SERVER_PORT))
         self.identity = server_identity(args)
@@ -83,18 +85,3 @@ def server_identity(args: DiscoveryServerArgs) -> str:
         dict(args.scheduling.node_selector),
     ]
     return hashlib.sha256(json.dumps(rendered, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def service_manifest(metadata: manifest.Manifest, selector: labels.Labels) -> manifest.Manifest:
-    """Headless Service: its name resolves to the pod's own address, also before the pod is ready."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata,
-        "spec": {
-            "clusterIP": "None",
-            "publishNotReadyAddresses": True,
-            "selector": dict(selector),
-            "ports": [{"name": "discovery", "protocol": "UDP", "port": DISCOVERY_SERVER_PORT}],
-        },
-    }

@@ -1,14 +1,20 @@
-"""Value types of an application and its placement, and the reference application as data.
+"""Value types of an application and its placement.
 
 An application is a graph of nodes and topics. A pattern places the nodes into processes, containers and pods;
 nothing here knows Kubernetes or Pulumi, so a placement can be tested as a value.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from components.needs import Needs
+
 Scalar = bool | int | float | str
+Parameter = Scalar | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+ProcessKind = Literal["per-component", "shared"]
+Language = Literal["python", "cpp"]
+ExecutorKind = Literal["single", "multi", "isolated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +43,65 @@ class Topic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Component:
+    """A node as a class that a component container loads: the ingredient of composition."""
+
+    package: str
+    plugin: str
+    language: Language = "python"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Node:
-    """One ROS 2 node: how it is started, what it talks on, what it needs."""
+    """One ROS node: how it is started, what it talks on, what it needs.
+
+    `command` starts it as a process, `component` is its class, `image` the least image that holds it; a pattern
+    that needs one of them and does not find it refuses the node. An image is a role of the image lock or a
+    reference by digest. `ros_arguments` is off for a program that does not understand `--ros-args`.
+    """
 
     name: str
-    command: tuple[str, ...]
     publishes: tuple[str, ...]
     subscribes: tuple[str, ...]
     resources: Resources
-    parameters: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    command: tuple[str, ...] = ()
+    component: Component | None = None
+    image: str | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict[str, Parameter])
+    needs: Needs = field(default_factory=Needs)
+    ros_version: Literal[1, 2] = 2
+    ros_arguments: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """A workspace that is mounted over a base image: nothing but an install space.
+
+    `carrier` is the image that can copy the same install space from its folder /overlay, for a cluster that cannot
+    mount an image.
+    """
+
+    name: str
+    image: str
+    carrier: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Images of the whole application, by the pattern that needs them; roles of the lock, or references by digest."""
+
+    monolithic: str | None = None
+    composition: str | None = None
+    overlay_base: str | None = None
+    overlays: tuple[Overlay, ...] = ()
+    recorder: str = "recorder"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """A graph of nodes, and the topics on which it is measured.
+    """A graph of nodes, the images that hold them, and the topics on which it is measured.
+
+    `result` is the topic on which latency and losses are reported; `master`: its nodes are of ROS 1 and need one.
 
     Raises:
         ValueError: Two nodes have one name, or a node names a topic that the graph does not have.
@@ -60,7 +111,9 @@ class Application:
     nodes: tuple[Node, ...]
     topics: tuple[Topic, ...]
     measured: tuple[str, ...]
-    result: str
+    result: str | None
+    images: Images = field(default_factory=Images)
+    master: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a graph that could not run."""
@@ -69,7 +122,8 @@ class Application:
             raise ValueError(f"application {self.name}: two nodes have the same name: {', '.join(names)}")
         known = {topic.name for topic in self.topics}
         used = {name for node in self.nodes for name in (*node.publishes, *node.subscribes)}
-        if missing := (used | set(self.measured) | {self.result}) - known:
+        result = {self.result} if self.result else set[str]()
+        if missing := (used | set(self.measured) | result) - known:
             raise ValueError(f"application {self.name}: topics without a definition: {', '.join(sorted(missing))}")
 
     def measured_topics(self) -> tuple[Topic, ...]:
@@ -79,20 +133,38 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One operating system process and the nodes in it."""
+    """One operating system process and the nodes in it; no command of its own where a component container loads it."""
 
     name: str
-    command: tuple[str, ...]
     nodes: tuple[Node, ...]
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentContainer:
+    """The program that loads nodes as components: its ROS name, and how it runs them.
+
+    Python is loaded by our own container, which checks signatures; C++ by that of the ROS distribution.
+    """
+
+    name: str
+    process: ProcessKind
+    executor: ExecutorKind
+    language: Language = "python"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """Processes that share one image. With more than one, a bringup starts and watches them."""
+    """Processes that share one image, and the overlays mounted over it from the base upwards.
+
+    A component container loads the nodes where there is one; else a bringup starts and watches several processes.
+    """
 
     name: str
-    image_role: str
+    image: str
     processes: tuple[Process, ...]
+    overlays: tuple[Overlay, ...] = ()
+    component_container: ComponentContainer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,129 +173,15 @@ class Pod:
 
     name: str
     container: Container
-    replicas: int = 1
 
     def nodes(self) -> tuple[Node, ...]:
         """Every node in the pod, in start order."""
         return tuple(node for process in self.container.processes for node in process.nodes)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """How hard the reference application is driven; equal for every pattern that is to be compared.
-
-    Defaults live in `stacks.spec`; the meaning of each value is the node parameter of the same name.
-    """
-
-    rate_hz: float
-    width_px: int
-    height_px: int
-    source: str
-    seed: int
-    burst: int
-    detector_input_width_px: int
-    detector_input_height_px: int
-    detector_score_threshold: float
-    detector_threads: int
-    detector_repeat: int
-    trigger_period_s: float
-    reader_threads: int
-    reader_max_boxes: int
-
-
-INTERFACES = "ros2bench_interfaces/msg"
-FRAMES, DETECTIONS, READINGS, RESULTS = "/frames", "/detections", "/readings", "/results"
-
-
-def perception(load: Load) -> Application:
-    """Reference application: camera → detector → monitor, camera + detector → reader → monitor.
-
-    The processor requests add up to 400 millicores, so that it fits a machine with one allocatable processor.
-
-    Args:
-        load: Rate, picture size and work per frame.
-    """
-    camera = Node(
-        name="camera",
-        command=("ros2bench-node", "camera"),
-        publishes=(FRAMES,),
-        subscribes=(),
-        parameters={
-            "rate_hz": float(load.rate_hz),
-            "width_px": load.width_px,
-            "height_px": load.height_px,
-            "source": load.source,
-            "seed": load.seed,
-            "burst": load.burst,
-        },
-        resources=Resources(cpu_request_millicores=50, memory_request_mebibytes=128, memory_limit_mebibytes=512),
-    )
-    detector = Node(
-        name="detector",
-        command=("ros2bench-node", "detector"),
-        publishes=(DETECTIONS,),
-        subscribes=(FRAMES,),
-        parameters={
-            "input_width_px": load.detector_input_width_px,
-            "input_height_px": load.detector_input_height_px,
-            "score_threshold": float(load.detector_score_threshold),
-            "threads": load.detector_threads,
-            "repeat": load.detector_repeat,
-        },
-        resources=Resources(cpu_request_millicores=200, memory_request_mebibytes=192, memory_limit_mebibytes=768),
-    )
-    reader = Node(
-        name="reader",
-        command=("ros2bench-node", "reader"),
-        publishes=(READINGS,),
-        subscribes=(FRAMES, DETECTIONS),
-        parameters={
-            "trigger_period_s": float(load.trigger_period_s),
-            "threads": load.reader_threads,
-            "max_boxes": load.reader_max_boxes,
-        },
-        resources=Resources(cpu_request_millicores=100, memory_request_mebibytes=192, memory_limit_mebibytes=768),
-    )
-    monitor = Node(
-        name="monitor",
-        command=("ros2bench-node", "monitor"),
-        publishes=(RESULTS,),
-        subscribes=(DETECTIONS, READINGS),
-        resources=Resources(cpu_request_millicores=50, memory_request_mebibytes=96, memory_limit_mebibytes=256),
-    )
-    return Application(
-        name="perception",
-        nodes=(camera, detector, reader, monitor),
-        topics=(
-            _topic(FRAMES, "Frame", "best_effort", depth=10, rate_hz=load.rate_hz),
-            _topic(DETECTIONS, "Detections", "reliable", depth=10, rate_hz=load.rate_hz),
-            _topic(READINGS, "Reading", "reliable", depth=10, rate_hz=None),
-            _topic(RESULTS, "Result", "reliable", depth=10, rate_hz=load.rate_hz),
-        ),
-        measured=(RESULTS,),
-        result=RESULTS,
-    )
-
-
-def _topic(
-    name: str,
-    message: str,
-    reliability: Literal["reliable", "best_effort"],
-    *,
-    depth: int,
-    rate_hz: float | None,
-) -> Topic:
-    return Topic(
-        name=name,
-        type=f"{INTERFACES}/{message}",
-        reliability=reliability,
-        depth=depth,
-        stamp="ros2bench",
-        expected_rate_hz=rate_hz,
-    )
-
-
-APPLICATIONS: Mapping[str, Callable[[Load], Application]] = {"perception": perception}
+def object_name(name: str) -> str:
+    """Name of a ROS node as Kubernetes allows it: `left_camera` becomes `left-camera`."""
+    return name.lower().replace("_", "-").strip("-")
 
 
 def placed_nodes(pods: Sequence[Pod]) -> tuple[str, ...]:

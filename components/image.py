@@ -3,7 +3,7 @@
 import json
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,19 +28,30 @@ BUILD = "python -m images.build --registry {registry} --lock {lock}"
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComponentSignature:
+    """The operator's public key, and its signature of the component manifest in an image; both Base64."""
+
+    public_key: str
+    signature: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageLock:
-    """What a registry holds: repository and digest of each role."""
+    """What a registry holds: repository and digest of each role, and the signature of those with components."""
 
     path: Path
     registry: str
     digests: Mapping[str, tuple[str, str]]
+    signatures: Mapping[str, ComponentSignature] = field(default_factory=dict[str, ComponentSignature])
 
     def reference(self, role: str) -> str:
-        """Image of a role as `registry/repository@sha256:…`.
+        """Image of a role as `registry/repository@sha256:…`; a reference by digest stays what it is.
 
         Raises:
             Refusal: The lock has no such role.
         """
+        if DIGEST_REFERENCE.fullmatch(role):
+            return role
         if role not in self.digests:
             raise Refusal(
                 f"{self.path}: images.{role} is not in the image lock. {choices(role, self.digests)}\n"
@@ -48,6 +59,21 @@ class ImageLock:
             )
         repository, digest = self.digests[role]
         return f"{self.registry}/{repository}@{digest}"
+
+    def signature(self, role: str) -> ComponentSignature:
+        """Signature of the component manifest in the image of a role.
+
+        Raises:
+            Refusal: The lock has none for it.
+        """
+        if role not in self.signatures:
+            signed = ", ".join(sorted(self.signatures)) or "none"
+            raise Refusal(
+                f"{self.path}: image {role} has no signed component manifest (images.{role}.components), so that "
+                f"a component container would load nothing. Signed images: {signed}. Build it: {self.build_command()} "
+                f"{role}; or set ros2bench:spec.composition.publicKey and signature"
+            )
+        return self.signatures[role]
 
     def build_command(self) -> str:
         """Command that builds and pushes what is missing."""
@@ -91,13 +117,19 @@ def parse_lock(path: Path, document: Any) -> ImageLock:
         raise ValueError(f"key contract is {lock['contract']!r}, this program reads {CONTRACT}")
     registry = str(lock["registry"])
     digests: dict[str, tuple[str, str]] = {}
+    signatures: dict[str, ComponentSignature] = {}
     for role, entry in _mapping(lock["images"], "key images").items():
         image = _mapping(entry, f"key images.{role}")
         repository, digest = str(image["repository"]), str(image["digest"])
         if not DIGEST_REFERENCE.fullmatch(f"{registry}/{repository}@{digest}"):
             raise ValueError(f"key images.{role}.digest is {digest!r}, a sha256 digest is expected")
         digests[role] = (repository, digest)
-    return ImageLock(path=path, registry=registry, digests=digests)
+        if "components" in image:
+            signed = _mapping(image["components"], f"key images.{role}.components")
+            signatures[role] = ComponentSignature(
+                public_key=str(signed["public_key"]), signature=str(signed["signature"])
+            )
+    return ImageLock(path=path, registry=registry, digests=digests, signatures=signatures)
 
 
 def _mapping(value: Any, what: str) -> dict[str, Any]:
@@ -120,7 +152,7 @@ def check_registry(
 
     Args:
         lock: What should be there.
-        roles: Which images are about to be deployed.
+        roles: Which images are about to be deployed; references by digest are left to the cluster.
         client: HTTP client that trusts the registry's certificate authority.
         warn: Takes one sentence.
 
@@ -129,7 +161,7 @@ def check_registry(
     """
     # Docker's convention: a registry on the loopback address speaks HTTP, every other one HTTPS.
     scheme = "http" if lock.registry.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
-    for role in sorted(set(roles)):
+    for role in sorted(set(roles) & lock.digests.keys()):
         repository, digest = lock.digests[role]
         url = f"{scheme}://{lock.registry}/v2/{repository}/manifests/{digest}"
         try:

@@ -1,10 +1,20 @@
-"""Labels by which people, policies and probes find what a stack created."""
+"""Labels and annotations by which people, policies and probes find what a stack created, and why it is as it is."""
+
+from typing import Literal
 
 PART_OF = "ros2bench"
 STACK = "ros2bench/stack"
 COMPONENT = "app.kubernetes.io/component"
+NETWORK = "ros2bench/network"
+DOMAIN = "ros2bench/domain-id"
+
+WHY_PRIVILEGED = "ros2bench/why-privileged"
+"""Annotation of a namespace that cannot enforce the restricted Pod Security Standard: the reason."""
+ASKED_BY = "ros2bench/asked-by"
+"""Annotation of an object that opens a pod to others: the keys of the stack file that ask for it."""
 
 Labels = dict[str, str]
+NetworkMode = Literal["pod", "host"]
 
 
 def common(stack: str) -> Labels:
@@ -23,9 +33,19 @@ def labels(stack: str, *, name: str, component: str) -> Labels:
     Args:
         stack: Name of the stack.
         name: What it is, for example the pod's name in the placement.
-        component: Its role: application, recorder, discovery, network or namespace.
+        component: Its role: application, recorder, discovery, master, network or namespace.
     """
     return {**common(stack), "app.kubernetes.io/name": name, COMPONENT: component}
+
+
+def network(mode: NetworkMode, domain_id: int | None) -> Labels:
+    """Labels by which the guardrails know the network of an object without its stack file.
+
+    Args:
+        mode: `host` where the pods share their machine's network.
+        domain_id: ROS domain, whose ports no Service may translate; none where nothing is in a domain.
+    """
+    return {NETWORK: mode} | ({} if domain_id is None else {DOMAIN: str(domain_id)})
 
 
 def selector(stack: str, *, component: str, name: str | None = None) -> Labels:

@@ -1,4 +1,4 @@
-"""Namespace that a stack owns: Pod Security enforced, network closed but for what an experiment needs."""
+"""Namespace that a stack owns: the cluster itself enforces Pod Security there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,20 +6,23 @@ from typing import Any
 import pulumi
 
 from components import labels, manifest
+from components.labels import NetworkMode
 
 RECORDER_PORT = 8080
-DISCOVERY_SERVER_PORT = 11811
-DDS_BASE_PORT = 7400
-DDS_PORTS_PER_DOMAIN = 250
-DDS_MULTICAST_BLOCK = "239.255.0.1/32"
+WHY_HOST_NETWORK = (
+    "network.discovery is host-network: its pods share the network of their machine, which the Pod Security Standards "
+    "baseline and restricted both forbid. components/guardrails.py still demands everything else of restricted."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamespaceArgs:
-    """What a namespace is for."""
+    """What a namespace is for. `domain_id` is none where no participant lives in it."""
 
     stack: str
     name: str
+    network: NetworkMode = "pod"
+    domain_id: int | None = None
 
 
 class Namespace(pulumi.ComponentResource):
@@ -29,9 +32,9 @@ class Namespace(pulumi.ComponentResource):
         super().__init__("ros2bench:components:Namespace", name, None, opts)
         self.stack = args.stack
         self.name = args.name
-        self.resource = manifest.create(
-            name, namespace_manifest(args.stack, args.name), pulumi.ResourceOptions(parent=self)
-        )
+        self.network_labels = labels.network(args.network, args.domain_id)
+        rendered = namespace_manifest(args.stack, args.name, network=args.network)
+        self.resource = manifest.create(name, rendered, pulumi.ResourceOptions(parent=self))
         self.created_name = manifest.created_name(self.resource)
         self.register_outputs({"name": args.name})
 
@@ -39,7 +42,7 @@ class Namespace(pulumi.ComponentResource):
         """Metadata of an object in this namespace; the object waits for the namespace."""
         return {
             "namespace": self.created_name,
-            "labels": labels.labels(self.stack, name=name, component=component),
+            "labels": labels.labels(self.stack, name=name, component=component) | self.network_labels,
             **more,
         }
 
@@ -50,87 +53,25 @@ class Namespace(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=parent, deleted_with=self.resource, depends_on=depends_on)
 
 
-def namespace_manifest(stack: str, name: str) -> manifest.Manifest:
-    """Namespace whose pods must pass the Pod Security Standard "restricted"."""
-    modes = ("enforce", "audit", "warn")
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": name,
-            "labels": {
-                **labels.labels(stack, name=name, component="namespace"),
-                **{f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes},
-            },
-        },
-    }
+def namespace_manifest(stack: str, name: str, *, network: NetworkMode = "pod") -> manifest.Manifest:
+    """Namespace whose pods must pass the Pod Security Standard "restricted".
 
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkPoliciesArgs:
-    """What may pass between the pods of an experiment."""
-
-    namespace: Namespace
-    domain_id: int
-    multicast: bool
-
-
-class NetworkPolicies(pulumi.ComponentResource):
-    """Nothing in or out, except DDS inside the namespace, name look-ups, and probes to the recorder."""
-
-    def __init__(self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ros2bench:components:NetworkPolicies", name, None, opts)
-        specs = policy_specs(args.namespace.stack, domain_id=args.domain_id, multicast=args.multicast)
-        self.resources = [
-            manifest.create(
-                policy,
-                {
-                    "apiVersion": "networking.k8s.io/v1",
-                    "kind": "NetworkPolicy",
-                    "metadata": args.namespace.metadata(name=policy, component="network"),
-                    "spec": spec,
-                },
-                args.namespace.options(self),
-            )
-            for policy, spec in specs.items()
-        ]
-        self.register_outputs({"policies": sorted(specs)})
-
-
-def policy_specs(stack: str, *, domain_id: int, multicast: bool) -> dict[str, manifest.Manifest]:
-    """Specifications of the NetworkPolicies by name.
-
-    The port range of a domain is that of the RTPS specification: 7400 + 250 x domain and the 249 above it.
+    Pods on their machine's network pass neither restricted nor baseline; their namespace says why, and still lets
+    the API server write what is beyond restricted into its audit log.
     """
-    first = DDS_BASE_PORT + DDS_PORTS_PER_DOMAIN * domain_id
-    dds_ports = [
-        {"protocol": "UDP", "port": first, "endPort": first + DDS_PORTS_PER_DOMAIN - 1},
-        {"protocol": "UDP", "port": DISCOVERY_SERVER_PORT},
-    ]
-    everyone: dict[str, Any] = {}
-    same_namespace = {"podSelector": everyone}
-    groups = [{"ipBlock": {"cidr": DDS_MULTICAST_BLOCK}}] if multicast else []
-    of_ours = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": labels.PART_OF}}}
-    name_server = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
-    return {
-        "default-deny": {"podSelector": everyone, "policyTypes": ["Ingress", "Egress"]},
-        "allow-dds": {
-            "podSelector": everyone,
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [same_namespace], "ports": dds_ports}],
-            "egress": [{"to": [same_namespace, *groups], "ports": dds_ports}],
-        },
-        "allow-name-look-ups": {
-            "podSelector": everyone,
-            "policyTypes": ["Egress"],
-            "egress": [{"to": [name_server], "ports": [{"protocol": p, "port": 53} for p in ("UDP", "TCP")]}],
-        },
-        "allow-probes": {
-            "podSelector": {"matchLabels": labels.selector(stack, component="recorder")},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [of_ours], "ports": [{"protocol": "TCP", "port": RECORDER_PORT}]}],
+    levels = {"enforce": "restricted", "audit": "restricted", "warn": "restricted"}
+    annotations: dict[str, str] = {}
+    if network == "host":
+        levels |= {"enforce": "privileged", "warn": "privileged"}
+        annotations = {labels.WHY_PRIVILEGED: WHY_HOST_NETWORK}
+    metadata: manifest.Manifest = {
+        "name": name,
+        "labels": {
+            **labels.labels(stack, name=name, component="namespace"),
+            labels.NETWORK: network,
+            **{f"pod-security.kubernetes.io/{mode}": level for mode, level in levels.items()},
         },
     }
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}

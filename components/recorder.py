@@ -11,8 +11,15 @@ from components import labels, manifest
 from components.configuration import configuration
 from components.deployment import PodTemplate, Scheduling, container, deployment_manifest
 from components.graph import Resources, Topic
-from components.namespace import RECORDER_PORT, Namespace
-from components.participant import CONFIGURATION_DIRECTORY, Participant, annotations, environment, profile_file
+from components.namespace import Namespace
+from components.participant import (
+    CONFIGURATION_DIRECTORY,
+    Participant,
+    annotations,
+    environment,
+    pod_network,
+    profile_file,
+)
 
 COMPONENT = "recorder"
 IMAGE_ROLE = "recorder"
@@ -39,7 +46,7 @@ class Recorder(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:Recorder", name, None, opts)
-        settings = json.dumps(recorder_settings(args.topics), indent=1) + "\n"
+        settings = json.dumps(recorder_settings(args.topics, args.participant.health_port), indent=1) + "\n"
         files = {CONFIGURATION_FILE: settings} | profile_file(args.participant)
         template = PodTemplate(
             labels=labels.labels(args.namespace.stack, name=COMPONENT, component=COMPONENT),
@@ -49,6 +56,7 @@ class Recorder(pulumi.ComponentResource):
             scheduling=args.scheduling,
             grace_s=GRACE_S,
             annotations=annotations(args.participant),
+            network=pod_network(args.participant),
         )
         metadata = args.namespace.metadata(name=COMPONENT, component=COMPONENT)
         self.deployment = manifest.create(
@@ -59,11 +67,11 @@ class Recorder(pulumi.ComponentResource):
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
 
-def recorder_settings(topics: Sequence[Topic]) -> dict[str, Any]:
+def recorder_settings(topics: Sequence[Topic], port: int) -> dict[str, Any]:
     """Contents of recorder.json. The queue is deep, so that a burst is counted as it is."""
     return {
         "contract": 1,
-        "port": RECORDER_PORT,
+        "port": port,
         "topics": [
             {
                 "name": topic.name,
@@ -88,5 +96,5 @@ def recorder_container(image: str, participant: Participant, resources: Resource
             {"name": "ROS2BENCH_MACHINE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         ],
         resources=resources,
-        health_port=RECORDER_PORT,
+        health_port=participant.health_port,
     )

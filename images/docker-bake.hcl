@@ -1,7 +1,9 @@
 # For `docker buildx bake`, run in this folder: the same Containerfiles as `python -m images.build`, base flavour `official`.
-#   docker buildx bake                                            load both images into the local engine
+#   docker buildx bake                                            load the images of the four patterns into the local engine
+#   docker buildx bake demo                                       only those that `make demo` needs
 #   REGISTRY=registry.example:5000 docker buildx bake --push      push them
 #   ROS_DISTRO=humble PYTHON_VERSION=3.10 docker buildx bake      another distribution, for example on a Jetson
+# It checks no overlay's boundary and writes no lock; `python -m images.build --flavour official` does both.
 
 variable "REGISTRY" {
   default = "localhost"
@@ -20,7 +22,20 @@ variable "PYTHON_VERSION" {
 }
 
 group "default" {
+  targets = [
+    "application-monolithic", "recorder",
+    "application-camera", "application-detector", "application-reader", "application-monitor",
+    "application-composition", "application-overlay-base",
+    "overlay-interfaces", "overlay-interfaces-carrier", "overlay-nodes", "overlay-nodes-carrier",
+  ]
+}
+
+group "demo" {
   targets = ["application-monolithic", "recorder"]
+}
+
+group "all" {
+  targets = ["default", "examples", "ros1"]
 }
 
 target "settings" {
@@ -40,16 +55,86 @@ target "base" {
   target     = base
 }
 
+target "package" {
+  name     = "package-${package.name}"
+  inherits = ["settings"]
+  matrix = {
+    package = [
+      { name = "interfaces", source = "ros2bench_interfaces", under = "builder", unless_there = "" },
+      { name = "composition-interfaces", source = "composition_interfaces", under = "builder", unless_there = "composition_interfaces" },
+      { name = "bringup", source = "ros2bench_bringup", under = "builder", unless_there = "" },
+      { name = "nodes", source = "ros2bench_nodes", under = "package-interfaces", unless_there = "" },
+      { name = "recorder", source = "ros2bench_recorder", under = "builder", unless_there = "" },
+      { name = "composition", source = "ros2bench_composition", under = "builder", unless_there = "" },
+      { name = "examples", source = "ros2bench_examples", under = "builder", unless_there = "" },
+    ]
+  }
+  context    = "workspace/src/${package.source}"
+  dockerfile = "../../../packages.Containerfile"
+  target     = "package"
+  contexts = {
+    tools             = "bin"
+    ros2bench-builder = "target:${package.under}"
+  }
+  args = {
+    NAME         = package.name
+    UNLESS_THERE = package.unless_there
+  }
+}
+
 target "image" {
   name       = role
   inherits   = ["settings"]
   dockerfile = "Containerfile"
-  matrix     = { role = ["application-monolithic", "recorder"] }
-  target     = role
+  matrix = {
+    role = [
+      "application-monolithic", "recorder",
+      "application-camera", "application-detector", "application-reader", "application-monitor",
+      "application-composition", "application-overlay-base", "examples",
+    ]
+  }
+  target = role
   contexts = {
-    ros2bench-runtime = "target:runtime"
-    ros2bench-builder = "target:builder"
-    ros2bench-assets  = "target:assets"
+    ros2bench-runtime              = "target:runtime"
+    assets                         = "target:assets"
+    package-interfaces             = "target:package-interfaces"
+    package-composition-interfaces = "target:package-composition-interfaces"
+    package-bringup                = "target:package-bringup"
+    package-nodes                  = "target:package-nodes"
+    package-recorder               = "target:package-recorder"
+    package-composition            = "target:package-composition"
+    package-examples               = "target:package-examples"
   }
   tags = ["${REGISTRY}/ros2bench/${role}:${TAG}"]
+}
+
+target "overlay" {
+  name       = "overlay-${name}"
+  inherits   = ["settings"]
+  dockerfile = "overlay.Containerfile"
+  matrix     = { name = ["interfaces", "nodes"] }
+  target     = "overlay"
+  contexts   = { package = "target:package-${name}" }
+  tags       = ["${REGISTRY}/ros2bench/overlay-${name}:${TAG}"]
+}
+
+target "overlay-carrier" {
+  name       = "overlay-${name}-carrier"
+  inherits   = ["settings"]
+  dockerfile = "overlay.Containerfile"
+  matrix     = { name = ["interfaces", "nodes"] }
+  target     = "carrier"
+  contexts = {
+    package                = "target:package-${name}"
+    ros2bench-overlay-base = "target:application-overlay-base"
+  }
+  tags = ["${REGISTRY}/ros2bench/overlay-${name}-carrier:${TAG}"]
+}
+
+target "ros1" {
+  inherits   = ["settings"]
+  dockerfile = "ros1.Containerfile"
+  target     = "ros1"
+  args       = { RUNTIME = "docker.io/library/ros:noetic-ros-core" }
+  tags       = ["${REGISTRY}/ros2bench/ros1:${TAG}"]
 }

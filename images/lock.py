@@ -17,12 +17,33 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, validate_by_name=True)
 
 
+class LockedComponents(BaseModel):
+    """The operator's signature of the list of components in an image; all values are base64."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    public_key: str = Field(description="Ed25519 key, 32 bytes.")
+    signature: str = Field(description="Of `ros2bench-manifest-v1` and a line feed, followed by the manifest's bytes.")
+
+
+class LockedOverlay(_Frozen):
+    """What an overlay stands on and brings."""
+
+    base: str = Field(description="Role at the bottom, against which it was checked.")
+    below: list[str] = Field(description="Overlays between the base and this one, from the base upwards.")
+    packages: str = Field(pattern=DIGEST_PATTERN, description="Digest of what its packages were built from.")
+    interfaces: dict[str, str] = Field(description="Digests of the definitions that it brings, without comments.")
+    against: dict[str, str] = Field(description="Digests of the definitions of lower overlays that it uses.")
+
+
 class LockedImage(_Frozen):
     """One image in the registry."""
 
     repository: str = Field(description="Path of the image in the registry, without tag.")
     digest: str = Field(pattern=DIGEST_PATTERN, description="Digest of its manifest, as the registry holds it.")
     inputs: str = Field(pattern=DIGEST_PATTERN, description="Digest of everything that the image is made of.")
+    components: LockedComponents | None = Field(default=None, description="For images from which nodes are loaded.")
+    overlay: LockedOverlay | None = Field(default=None, description="For images of overlays.")
 
 
 class Lock(_Frozen):
@@ -66,7 +87,7 @@ def write_lock(path: Path, lock: Lock) -> None:
         BuildError: the place cannot be written.
     """
     part = path.with_name(f".{path.name}.part")
-    content = json.dumps(lock.model_dump(by_alias=True), indent=2) + "\n"
+    content = json.dumps(lock.model_dump(by_alias=True, exclude_none=True), indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(content, encoding="utf-8")

@@ -67,6 +67,21 @@ class Registry:
             )
         return answer.headers["Docker-Content-Digest"]
 
+    def layers(self, repository: str, digest: str) -> list[tuple[str, int]]:
+        """Digest and bytes of each layer of an image, as it travels.
+
+        Raises:
+            BuildError: unreachable, not trusted, or no such image.
+        """
+        path = f"/v2/{repository}/manifests/{digest}"
+        try:
+            answer = self._client.get(path, headers={"Accept": MANIFEST_TYPES})
+        except httpx.HTTPError as error:
+            raise BuildError(self._unreachable(error)) from error
+        if answer.status_code != 200:
+            raise BuildError(f"https://{self.host}{path} answered {answer.status_code}.")
+        return [(layer["digest"], layer["size"]) for layer in answer.json()["layers"]]
+
     def _unreachable(self, error: httpx.HTTPError) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (

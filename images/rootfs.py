@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from images.cache import made_once
@@ -14,6 +14,8 @@ SUITE = "bookworm"
 PLAIN_SOURCE = f"deb http://deb.debian.org/debian {SUITE} main"
 RUNTIME_PACKAGES = ("libstdc++6", "python3")
 BUILDER_PACKAGES = ("g++", "make", "python3", "python3-dev", "python3-distutils")
+# The least of Debian's ROS 1 that runs a master and nodes in Python.
+ROS1_PACKAGES = ("python3-roslaunch", "python3-rosmaster", "python3-rospy", "python3-std-msgs")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*", "/usr/share/lintian/*")
 CLEANER = Path(__file__).with_name("base") / "clean-rootfs"
 
@@ -48,6 +50,19 @@ def make_rootfs(cache: Path, steps: Steps) -> Path:
     Raises:
         BuildError: not an x86_64 machine, or mmdebstrap has failed.
     """
+    return _make(cache, steps, {"runtime": RUNTIME_PACKAGES, "builder": BUILDER_PACKAGES})
+
+
+def make_ros1_rootfs(cache: Path, steps: Steps) -> Path:
+    """Folder with `ros1.tar`, made once.
+
+    Raises:
+        BuildError: not an x86_64 machine, or mmdebstrap has failed.
+    """
+    return _make(cache, steps, {"ros1": ROS1_PACKAGES})
+
+
+def _make(cache: Path, steps: Steps, wanted: Mapping[str, Sequence[str]]) -> Path:
     if platform.machine() != "x86_64":
         raise BuildError(
             f"The wheels flavour exists for x86_64 only, and this machine is {platform.machine()}. "
@@ -56,14 +71,13 @@ def make_rootfs(cache: Path, steps: Steps) -> Path:
     sources = apt_sources(Path("/etc/os-release").read_text(encoding="utf-8"))
 
     def make(folder: Path) -> None:
-        for name, packages in (("runtime", RUNTIME_PACKAGES), ("builder", BUILDER_PACKAGES)):
+        for name, packages in wanted.items():
             command = mmdebstrap_command(packages, folder / f"{name}.tar", sources)
             with steps.step(f"root file system {name}"):
                 steps.run(f"rootfs-{name}", command, {"SOURCE_DATE_EPOCH": "0"})
 
-    key = digest_of_texts(
-        SUITE, CLEANER.read_text(encoding="utf-8"), *RUNTIME_PACKAGES, "", *BUILDER_PACKAGES, "", *LEFT_OUT
-    )
+    lists = [text for packages in wanted.values() for text in (*packages, "")]
+    key = digest_of_texts(SUITE, CLEANER.read_text(encoding="utf-8"), *lists, *LEFT_OUT)
     return made_once(cache / "images" / "rootfs" / short(key), make)
 
 

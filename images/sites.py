@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from images.cache import made_once
@@ -16,6 +16,16 @@ SITE_PACKAGES = f"lib/python{PYTHON_VERSION}/site-packages"
 # Folders that wheels install beside the packages; in an ament prefix they belong at its top.
 PREFIX_FOLDERS = frozenset({"bin", "include", "lib", "lib64", "share", "tools"})
 ARRANGEMENT = "2"
+ASSETS_ARRANGEMENT = "3"
+# Parts of the assets and the lock that each is made from.
+ASSET_LOCKS: Mapping[str, str] = {
+    "python/pictures": "pictures",
+    "python/inference": "inference",
+    "python/composition": "composition",
+    "python/recorder": "recorder",
+    "models": "models",
+    "pictures": "models",
+}
 INSTALLER_NOTES = frozenset({"RECORD", "REQUESTED", "INSTALLER", "uv_cache.json", "direct_url.json"})
 DETECTION_MODEL = "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx"
 RECOGNITION_MODEL = "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx"
@@ -80,14 +90,14 @@ def make_prefix(cache: Path, requirements: Path, steps: Steps, *, for_building: 
 
 
 def make_assets(cache: Path, requirements: Path, steps: Steps) -> Path:
-    """Folder with `application` and `recorder` (Python packages), `models` and `pictures`, made once."""
-    names = ("application", "recorder", "models")
+    """Folder with the parts that `ASSET_LOCKS` names, made once."""
 
     def make(folder: Path) -> None:
         with steps.step("packages, models and pictures"):
-            for name in ("application", "recorder"):
-                install(requirements / f"{name}.txt", folder / name, steps)
-                shutil.rmtree(folder / name / "bin", ignore_errors=True)
+            for part, lock in ASSET_LOCKS.items():
+                if part.startswith("python/"):
+                    install(requirements / f"{lock}.txt", folder / part, steps)
+                    shutil.rmtree(folder / part / "bin", ignore_errors=True)
             wheels = folder / "wheels"
             install(requirements / "models.txt", wheels, steps)
             (folder / "models").mkdir()
@@ -100,8 +110,8 @@ def make_assets(cache: Path, requirements: Path, steps: Steps) -> Path:
             drop_installer_notes(folder)
             normalise(folder)
 
-    locks = [(requirements / f"{name}.txt").read_text(encoding="utf-8") for name in names]
-    key = digest_of_texts(ARRANGEMENT, DETECTION_MODEL, RECOGNITION_MODEL, *PICTURES, *locks)
+    locks = [(requirements / f"{name}.txt").read_text(encoding="utf-8") for name in sorted(set(ASSET_LOCKS.values()))]
+    key = digest_of_texts(ASSETS_ARRANGEMENT, DETECTION_MODEL, RECOGNITION_MODEL, *PICTURES, *locks)
     return made_once(cache / "images" / "sites" / f"assets-{short(key)}", make)
 
 

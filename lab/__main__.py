@@ -2,6 +2,7 @@
 
 import json
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -19,6 +20,15 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 Name = Annotated[str, typer.Option(envvar="ROS2BENCH_LAB", help="Name of the lab; each has its own data.")]
 
 
+class ImageGroup(StrEnum):
+    """Groups of images, as `python -m images.build` knows them."""
+
+    DEMO = "demo"
+    PATTERNS = "patterns"
+    ALL = "all"
+    NONE = "none"
+
+
 @app.command()
 def up(
     name: Name = DEFAULT_NAME,
@@ -26,11 +36,16 @@ def up(
         str | None,
         typer.Option(help="Network for the lab, for example 198.51.100.0/24. Default: a free one."),
     ] = None,
-    images: Annotated[bool, typer.Option(help="Build and push the application's images too.")] = True,
+    images: Annotated[
+        ImageGroup,
+        typer.Option(help="Images to build: those of `make demo`, of the four patterns, these and the examples, none."),
+    ] = ImageGroup.PATTERNS,
+    no_images: Annotated[bool, typer.Option("--no-images", help="The same as --images none.")] = False,
 ) -> None:
     """Start the lab, or finish starting it. Says what to type next."""
     steps = Steps()
-    lifecycle.up(lab_folders(name), subnet=subnet, with_images=images, steps=steps)
+    group = None if no_images or images is ImageGroup.NONE else images.value
+    lifecycle.up(lab_folders(name), subnet=subnet, images=group, steps=steps)
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     steps.console.print(f'\nThe lab is up. Next:\n  eval "$(python -m lab env{option})"\n  pulumi up -s monolithic')
 

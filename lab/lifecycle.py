@@ -238,16 +238,16 @@ def apply_addons(folders: LabFolders, net: network.LabNetwork, tools: Mapping[st
         )
 
 
-def build_images(lab: Lab) -> None:
-    """Build and push what is missing of the application's images; their own progress is shown."""
-    command = [sys.executable, "-m", "images.build"]
+def build_images(lab: Lab, group: str) -> None:
+    """Build and push what is missing of a group of images; their own progress is shown."""
+    command = [sys.executable, "-m", "images.build", group]
     done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **lab.environment}, check=False)
     if done.returncode:
         raise LabError("The images were not built; the reason is above.", advice=AGAIN)
 
 
-def up(folders: LabFolders, *, subnet: str | None, with_images: bool, steps: Steps) -> Lab:
-    """Bring the lab up, or finish bringing it up; return it."""
+def up(folders: LabFolders, *, subnet: str | None, images: str | None, steps: Steps) -> Lab:
+    """Bring the lab up, or finish bringing it up; return it. `images` is a group of images to build, or None."""
     require_fit(folders)
     with locked(folders):
         packages_missing = packages.missing_packages()
@@ -260,8 +260,8 @@ def up(folders: LabFolders, *, subnet: str | None, with_images: bool, steps: Ste
         else:
             lab = _start(folders, subnet, steps)
         lab = _prepare_pulumi(lab, steps)
-        if with_images:
-            build_images(lab)
+        if images:
+            build_images(lab, images)
     return lab
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from probes.cluster import Machine, Permission
 from probes.errors import StoreUnavailable, TargetError
 from probes.spool import LEAST_FREE_BYTES
-from stacks.outputs import Application, StackOutputs
+from stacks.outputs import Application, Network, StackOutputs
 
 STACK_LABEL = "ros2bench/stack"
 BUSY_RATIO = 0.7
@@ -178,6 +178,36 @@ def socket_buffers_allowed(wanted_bytes: int, machines: Sequence[Machine], own_b
             )
         )
     return findings
+
+
+def network_carries(network: Network, machines: int) -> list[Finding]:
+    """What a way of meeting takes for granted and nobody here can see; said before, so that silence is no riddle.
+
+    Args:
+        network: The stack's network.
+        machines: How many machines the cluster has.
+    """
+    if network.mode == "host":
+        return [
+            Finding(
+                "host_network",
+                "warning",
+                "the pods are on their machines' network: no NetworkPolicy binds them, and everybody in domain "
+                f"{network.domain_id} on that network is heard and measured too.",
+                "choose a domain that nobody else uses: ros2bench:spec.network.domainId",
+            )
+        ]
+    if network.discovery == "multicast" and machines > 1:
+        return [
+            Finding(
+                "multicast",
+                "warning",
+                f"participants meet by multicast, which most pod networks do not carry between their {machines} "
+                "machines.",
+                "if nothing is heard: ros2bench:spec.network.discovery: server",
+            )
+        ]
+    return []
 
 
 def application_runs(outputs: StackOutputs, ready: int, expected: int) -> list[Finding]:

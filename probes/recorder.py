@@ -61,6 +61,7 @@ class RecorderStatus(Answer):
     cpu_ns: int
     rss_bytes: int
     topics: list[TopicStatus]
+    nodes: list[str] | None = None
     discovered: list[Discovered]
     active_capture: str | None
 

@@ -231,7 +231,8 @@ async def _first_message(cluster: Cluster, run: Run, begun: Begun, timeout_s: fl
                 begun.topic,
                 run.outputs.network,
                 waited_s=timeout_s,
-                pods=f"{count_ready(pods, replicas)} of {sum(replicas.values())} Ready",
+                ready=count_ready(pods, replicas),
+                expected=sum(replicas.values()),
                 namespace=run.outputs.namespace,
             )
         await asyncio.sleep(POLL_S)

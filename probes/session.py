@@ -162,6 +162,7 @@ async def check(
         if outputs.network is not None:
             wanted = outputs.network.socket_buffer_bytes
             findings += preconditions.socket_buffers_allowed(wanted, machines, boot_id())
+            findings += preconditions.network_carries(outputs.network, len(machines))
         findings += preconditions.store_answers(await asyncio.to_thread(_problem_of, world, store, outputs))
     findings += preconditions.little_stray_load(load_average())
     findings += preconditions.space_for_the_run(world.spool.free_bytes(), world.spool.root)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
 LEAST_REPETITIONS = 3
+ROUNDING = 1e-12
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +55,8 @@ def estimate(values: Sequence[float], seed: int) -> Estimate | None:
 def bca_interval(sample: FloatArray, seed: int) -> tuple[float, float]:
     """Give the BCa bootstrap interval of the mean at the common confidence; a constant sample gives a point."""
     mean = float(sample.mean())
-    if float(np.ptp(sample)) == 0.0:
+    # What differs in the last digits only is rounding, not spread.
+    if float(np.ptp(sample)) <= ROUNDING * float(np.abs(sample).max()):
         return mean, mean
     generator = np.random.default_rng(seed)
     choices = generator.integers(0, sample.size, size=(RESAMPLES, sample.size))

@@ -4,195 +4,107 @@ The recorder and the discovery server come first and are ready before the applic
 is everything but the application, so that an install is parked → running with the recorder already listening.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 
-from components import graph, image, labels, patterns, recorder, workload
+from components import graph, labels, master, recorder, secrets, storage, workload
 from components.cluster import Cluster
 from components.deployment import Scheduling
-from components.discovery import DiscoveryServer, DiscoveryServerArgs
-from components.image import ImageLock
-from components.namespace import RECORDER_PORT, Namespace, NamespaceArgs, NetworkPolicies, NetworkPoliciesArgs
-from components.participant import Participant
-from stacks import application
-from stacks.outputs import (
-    Application,
-    MeasuredTopic,
-    Network,
-    PodPlacement,
-    RecorderEndpoint,
-    Records,
-    StackOutputs,
-)
+from components.namespace import Namespace
+from components.refusal import Refusal, choices
+from stacks import application, contract, network
+from stacks.outputs import StackOutputs
+from stacks.plan import Plan
 from stacks.platform import namespace_name
-from stacks.spec import PodResources, StackSpec
+from stacks.spec import PodResources
+
+Secrets = Mapping[str, pulumi.Input[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything that is decided before anything is deployed."""
-
-    stack: str
-    spec: StackSpec
-    deployed: graph.Application
-    pods: tuple[graph.Pod, ...]
-    lock: ImageLock
-
-    def images(self) -> dict[str, str]:
-        """Reference by digest of every image that the stack needs, by role."""
-        roles = {pod.container.image_role for pod in self.pods} | {recorder.IMAGE_ROLE}
-        return {role: self.lock.reference(role) for role in sorted(roles)}
-
-
-def plan(stack: str, spec: StackSpec) -> Plan:
-    """Decide what to deploy; reads the image lock and asks the registry for the digests.
-
-    Raises:
-        Refusal: An image is missing, or the resources contradict one another.
-    """
-    wanted = application.with_resources(application.reference(spec.application), spec.resources.nodes)
-    lock = image.read_lock(Path(spec.images.lock) if spec.images.lock else None)
-    pods = patterns.placement(spec.pattern or stack, wanted)
-    decided = Plan(stack=stack, spec=spec, deployed=wanted, pods=pods, lock=lock)
-    roles = decided.images()
-    if spec.images.check_registry:
-        authority = Path(spec.images.registry_ca) if spec.images.registry_ca else None
-        with image.registry_client(authority) as client:
-            image.check_registry(lock, roles, client=client, warn=pulumi.log.warn)
-    return decided
-
-
-def deploy(decided: Plan, cluster: Cluster) -> pulumi.Output[StackOutputs]:
+def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Output[StackOutputs]:
     """Register the experiment's resources.
+
+    Args:
+        decided: What to deploy.
+        cluster: Where.
+        secret_values: The stack's encrypted configuration, by key.
 
     Returns:
         The contract, known once the cluster has said which one it is.
     """
-    spec, images = decided.spec, decided.images()
-    on_cluster = pulumi.ResourceOptions(provider=cluster.provider)
+    spec = decided.spec
+    opts = pulumi.ResourceOptions(provider=cluster.provider)
     namespace = Namespace(
-        "namespace",
-        NamespaceArgs(stack=decided.stack, name=namespace_name(decided.stack)),
-        on_cluster,
-    )
-    policies = NetworkPolicies(
-        "policies",
-        NetworkPoliciesArgs(
-            namespace=namespace,
-            domain_id=spec.network.domain_id,
-            multicast=spec.network.discovery == "multicast",
-        ),
-        on_cluster,
+        "namespace", network.namespace_args(decided.stack, namespace_name(decided.stack), spec.network), opts
     )
     near_machine = Scheduling(node_selector=spec.placement.recorder_node_selector)
-    participant, before = _discovery(decided, namespace, near_machine, on_cluster)
-    listening = recorder.Recorder(
-        "recorder",
-        recorder.RecorderArgs(
-            namespace=namespace,
-            image=images[recorder.IMAGE_ROLE],
-            topics=decided.deployed.measured_topics(),
-            participant=participant,
-            resources=_resources(spec.resources.recorder),
+    images = decided.images()
+    joined = network.join(
+        network.Surroundings(
+            network=spec.network,
+            pods=decided.pods,
+            image=images[decided.deployed.images.recorder],
+            resources=_resources(spec.resources.discovery),
             scheduling=near_machine,
-            depends_on=[*policies.resources, *before],
+            master_image=images[master.IMAGE_ROLE] if decided.deployed.master else None,
+            recorded=bool(decided.deployed.measured),
         ),
-        on_cluster,
-    )
-    if spec.state == "running":
-        _application(decided, namespace, participant, listening, on_cluster)
-    return cluster.uid.apply(lambda uid: outputs(decided, cluster_uid=uid))
-
-
-def outputs(decided: Plan, *, cluster_uid: str) -> StackOutputs:
-    """The contract of an experiment stack, from what was decided and the cluster's identity."""
-    spec, stack, images = decided.spec, decided.stack, decided.images()
-    name = namespace_name(stack)
-    return StackOutputs(
-        contract=1,
-        kind=spec.kind,
-        stack=stack,
-        cluster_uid=cluster_uid,
-        namespace=name,
-        pattern=spec.pattern,
-        state=spec.state,
-        application=Application(
-            name=decided.deployed.name,
-            pods=[placed(pod, images[pod.container.image_role]) for pod in decided.pods],
-            labels=labels.selector(stack, component=workload.COMPONENT),
-            topics=[measured(topic, decided.deployed) for topic in decided.deployed.measured_topics()],
-            load=spec.application.load.model_dump(by_alias=True),
-        ),
-        recorder=RecorderEndpoint(
-            namespace=name,
-            labels=labels.selector(stack, component=recorder.COMPONENT),
-            port=RECORDER_PORT,
-        ),
-        network=Network(**spec.network.model_dump()),
-        records=Records(**spec.records.model_dump()),
-        registry=decided.lock.registry,
-        platform=None if spec.platform == "none" else spec.platform,
-        spec=spec.model_dump(by_alias=True),
-    )
-
-
-def placed(pod: graph.Pod, reference: str) -> PodPlacement:
-    """What the contract says of one pod."""
-    processes = [[node.name for node in process.nodes] for process in pod.container.processes]
-    return PodPlacement(name=pod.name, image=reference, processes=processes, replicas=pod.replicas)
-
-
-def measured(topic: graph.Topic, application: graph.Application) -> MeasuredTopic:
-    """What the contract says of one measured topic."""
-    return MeasuredTopic(
-        name=topic.name,
-        type=topic.type,
-        stamp=topic.stamp,
-        expected_rate_hz=topic.expected_rate_hz,
-        is_result=topic.name == application.result,
-    )
-
-
-def _discovery(
-    decided: Plan, namespace: Namespace, scheduling: Scheduling, opts: pulumi.ResourceOptions
-) -> tuple[Participant, list[pulumi.Resource]]:
-    """Network settings of all other participants, and what they wait for."""
-    network = decided.spec.network
-    alone = Participant(
-        domain_id=network.domain_id,
-        rmw=network.rmw,
-        socket_buffer_bytes=network.socket_buffer_bytes,
-    )
-    if network.discovery == "multicast":
-        return alone, []
-    server = DiscoveryServer(
-        "discovery",
-        DiscoveryServerArgs(
-            namespace=namespace,
-            image=decided.images()[recorder.IMAGE_ROLE],
-            participant=alone,
-            resources=_resources(decided.spec.resources.discovery),
-            scheduling=scheduling,
-        ),
+        namespace,
         opts,
     )
-    return replace(alone, discovery_server=server.address, discovery_identity=server.identity), [server.deployment]
+    before: list[pulumi.Resource] = list(joined.before)
+    if topics := decided.deployed.measured_topics():
+        listening = recorder.Recorder(
+            "recorder",
+            recorder.RecorderArgs(
+                namespace=namespace,
+                image=images[decided.deployed.images.recorder],
+                topics=topics,
+                participant=joined.recorder,
+                resources=_resources(spec.resources.recorder),
+                scheduling=near_machine,
+                depends_on=before,
+            ),
+            opts,
+        )
+        before = [listening.deployment]
+    claims = storage.wanted_claims(decided.deployed.nodes)
+    kept = storage.Storage("storage", claims, namespace, opts).claims if claims else {}
+    if spec.state == "running":
+        _application(decided, namespace, joined, Found(before, kept, secret_values), opts)
+    return cluster.uid.apply(
+        lambda uid: contract.experiment(decided, cluster_uid=uid, recorder_port=joined.recorder.health_port)
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the application's pods find when they start."""
+
+    before: list[pulumi.Resource]
+    claims: Mapping[str, pulumi.Input[str]]
+    secret_values: Secrets
 
 
 def _application(
     decided: Plan,
     namespace: Namespace,
-    participant: Participant,
-    listening: recorder.Recorder,
+    joined: network.Joined,
+    found: Found,
     opts: pulumi.ResourceOptions,
 ) -> None:
     placement = decided.spec.placement
+    measured = bool(decided.deployed.measured_topics())
     recorder_pods = labels.selector(decided.stack, component=recorder.COMPONENT)
     scheduling = Scheduling(
-        near=recorder_pods if placement.near_recorder else {}, node_selector=placement.node_selector
+        near=recorder_pods if placement.near_recorder and measured else {}, node_selector=placement.node_selector
     )
+    secret = None
+    if keys := application.secret_keys(decided.deployed):
+        chosen = {key: _secret_value(decided.stack, key, found.secret_values) for key in keys}
+        secret = secrets.Secrets("secrets", chosen, namespace, opts).created_name
     for pod in decided.pods:
         workload.Workload(
             pod.name,
@@ -200,12 +112,26 @@ def _application(
                 pod=pod,
                 namespace=namespace,
                 images=decided.images(),
-                participant=participant,
+                participant=joined.pods[pod.name],
                 scheduling=scheduling,
-                depends_on=[listening.deployment],
+                delivery=decided.delivery,
+                composition=decided.composition(pod),
+                claims=found.claims,
+                secret=secret,
+                raw=decided.spec.kubernetes.get(pod.name, {}),
+                depends_on=found.before,
             ),
             opts,
         )
+
+
+def _secret_value(stack: str, key: str, values: Secrets) -> pulumi.Input[str]:
+    if key not in values:
+        raise Refusal(
+            f"Pulumi.{stack}.yaml: config.ros2bench:secrets has no {key}, which application.nodes wants. "
+            f"{choices(key, values)} Set it: pulumi config set -s {stack} --secret --path ros2bench:secrets.{key}"
+        )
+    return values[key]
 
 
 def _resources(wanted: PodResources) -> graph.Resources:

@@ -3,6 +3,7 @@
 import re
 import typing
 from collections.abc import Sequence
+from types import UnionType
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ EXPECTED = {
     "dict": "a mapping",
     "float": "a number",
     "int": "a whole number",
+    "list": "a list",
     "model": "a mapping",
     "string": "text (in quotes, if it looks like a number)",
 }
@@ -63,10 +65,18 @@ def _section_at(location: Location) -> type[BaseModel] | None:
             fields = section.model_fields.values()
             annotation = next((field.annotation for field in fields if field.alias == part), None)
         else:
-            # A mapping of sections by a name that the user chose.
-            annotation = next(reversed(typing.get_args(annotation)), None)
+            # A mapping of sections by a name that the user chose, or a list of them by position.
+            annotation = next(reversed(typing.get_args(_stated(annotation))), None)
     return _as_section(annotation)
 
 
 def _as_section(annotation: Any) -> type[BaseModel] | None:
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    stated = _stated(annotation)
+    return stated if isinstance(stated, type) and issubclass(stated, BaseModel) else None
+
+
+def _stated(annotation: Any) -> Any:
+    """What an optional key is when it is there."""
+    arguments = [each for each in typing.get_args(annotation) if each is not type(None)]
+    optional = typing.get_origin(annotation) in (typing.Union, UnionType) and len(arguments) == 1
+    return arguments[0] if optional else annotation

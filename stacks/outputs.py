@@ -38,13 +38,41 @@ class RecorderEndpoint(Frozen):
     port: int = Field(description="HTTP port of the recorder in its pod.")
 
 
+class MountedOverlay(Frozen):
+    """A workspace over the image of a pod."""
+
+    name: str = Field(description="Name of the overlay.")
+    image: str = Field(description="Image reference by digest: what is mounted, or what copies it.")
+    path: str = Field(description="Folder in the container.")
+
+
+class ComponentContainer(Frozen):
+    """The program in a pod that loads and unloads nodes at run time."""
+
+    name: str = Field(description="ROS name of the container, for example /perception.")
+    process: Literal["per-component", "shared"] = Field(description="Whether each component has a process.")
+    executor: Literal["single", "multi", "isolated"] = Field(description="Who turns the nodes of a process.")
+    public_key: str | None = Field(
+        description="Base64 of the Ed25519 key whose requests it obeys; none for C++, whose container asks nobody."
+    )
+
+
 class PodPlacement(Frozen):
     """One pod of the application and the processes and nodes placed in it."""
 
     name: str = Field(description="Name of the pod in the pattern's placement; also its app.kubernetes.io/name label.")
     image: str = Field(description="Image reference by digest.")
-    processes: list[list[str]] = Field(description="ROS 2 node names of each process.")
+    processes: list[list[str]] = Field(description="ROS node names of each process.")
     replicas: int = Field(description="Copies of the pod while the stack is running.")
+    overlays: list[MountedOverlay] = Field(
+        default_factory=list[MountedOverlay], description="Workspaces over the image, from the base upwards."
+    )
+    delivery: Literal["image-volume", "copy"] | None = Field(
+        default=None, description="How the overlays arrive; none without overlays."
+    )
+    component_container: ComponentContainer | None = Field(
+        default=None, description="What loads the nodes; none where each is a program of its own."
+    )
 
 
 class Application(Frozen):
@@ -65,6 +93,10 @@ class Network(Frozen):
     mode: str = Field(description="pod or host.")
     discovery: str = Field(description="How participants find one another.")
     socket_buffer_bytes: int = Field(description="UDP send and receive buffer of the transport profile.")
+    policies: bool = Field(
+        default=True,
+        description="Whether NetworkPolicies are made for the pods; none binds a pod on its machine's network.",
+    )
 
 
 class Records(Frozen):

@@ -3,22 +3,29 @@
 import json
 import socket
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi.runtime
 
+from components import image_volumes
 from components.cluster import Cluster, ClusterArgs, check_reachable, chosen_context
+from components.refusal import Refusal
 from stacks import experiment, platform
+from stacks.experiment import Secrets
 from stacks.outputs import StackOutputs
-from stacks.reading import PROJECT
+from stacks.plan import Plan, plan
+from stacks.reading import PROJECT, SECRETS_KEY
 from stacks.spec import StackSpec
 
 PROXY_VARIABLES = frozenset({"HTTPS_PROXY", "https_proxy"})
 
 
-def run(stack: str, spec: StackSpec, environment: Mapping[str, str]) -> pulumi.Output[dict[str, Any]]:
+def run(
+    stack: str, spec: StackSpec, environment: Mapping[str, str], secrets: Secrets | None = None
+) -> pulumi.Output[dict[str, Any]]:
     """Deploy a stack.
 
     Everything that can be refused is refused before the first resource is registered.
@@ -27,6 +34,7 @@ def run(stack: str, spec: StackSpec, environment: Mapping[str, str]) -> pulumi.O
         stack: Name of the stack.
         spec: What it is.
         environment: Names the kubeconfig.
+        secrets: The stack's encrypted configuration, by key.
 
     Returns:
         The contract, as the stack's one output.
@@ -34,25 +42,77 @@ def run(stack: str, spec: StackSpec, environment: Mapping[str, str]) -> pulumi.O
     Raises:
         Refusal: The images or the cluster that the spec names do not exist.
     """
-    decided = None if spec.kind == "platform" else experiment.plan(stack, spec)
-    context = chosen_context(spec.cluster.context, kubeconfig_files(environment))
-    if not context.through_proxy and not PROXY_VARIABLES & environment.keys():
-        check_reachable(context, socket.create_connection)
-    cluster = Cluster("cluster", ClusterArgs(context=context.name))
+
+    @cache
+    def context() -> str:
+        return reachable_context(spec, environment)
+
+    decided = None
+    if spec.kind != "platform":
+        decided = plan(stack, spec, lambda: image_volumes.ask(context(), kubeconfig_files(environment)))
+    cluster = Cluster("cluster", ClusterArgs(context=context()))
+    return declare(stack, spec, decided, cluster, secrets or {})
+
+
+def declare(
+    stack: str, spec: StackSpec, decided: Plan | None, cluster: Cluster, secrets: Secrets
+) -> pulumi.Output[dict[str, Any]]:
+    """Register the resources of a stack.
+
+    Args:
+        stack: Name of the stack.
+        spec: What it is.
+        decided: What is deployed; none for a platform.
+        cluster: Where.
+        secrets: The stack's encrypted configuration, by key.
+
+    Returns:
+        The contract, as the stack's one output.
+    """
     if spec.kind == "dev":
         platform.deploy(stack, platform.namespace_name(stack, shared=True), cluster)
     if decided is not None:
-        contract = experiment.deploy(decided, cluster)
+        contract = experiment.deploy(decided, cluster, secrets)
     else:
         platform.deploy(stack, platform.namespace_name(stack), cluster)
         contract = cluster.uid.apply(lambda uid: platform.outputs(stack, spec, cluster_uid=uid))
     return contract.apply(as_output)
 
 
+def reachable_context(spec: StackSpec, environment: Mapping[str, str]) -> str:
+    """Context of the kubeconfig to deploy to, behind which something answers.
+
+    Raises:
+        Refusal: There is no such context, or nothing listens there.
+    """
+    context = chosen_context(spec.cluster.context, kubeconfig_files(environment))
+    if not context.through_proxy and not PROXY_VARIABLES & environment.keys():
+        check_reachable(context, socket.create_connection)
+    return context.name
+
+
 def configured() -> dict[str, Any]:
     """This project's part of the stack's configuration, by full key; objects arrive as JSON text."""
     found = pulumi.runtime.get_config_env()
     return {key: _parsed(str(value)) for key, value in found.items() if key.startswith(f"{PROJECT}:")}
+
+
+def configured_secrets(stack: str) -> dict[str, pulumi.Output[str]]:
+    """The stack's encrypted values, by key.
+
+    Raises:
+        Refusal: They are no mapping of texts, or not encrypted.
+    """
+    text = pulumi.runtime.get_config_env().get(SECRETS_KEY)
+    if text is None:
+        return {}
+    how = f"Set each with: pulumi config set -s {stack} --secret --path {SECRETS_KEY}.NAME"
+    if not pulumi.runtime.is_config_secret(SECRETS_KEY):
+        raise Refusal(f"Pulumi.{stack}.yaml: config.{SECRETS_KEY}: is written in plain text. Take it out. {how}")
+    values = _parsed(str(text))
+    if not isinstance(values, dict):
+        raise Refusal(f"Pulumi.{stack}.yaml: config.{SECRETS_KEY}: a mapping of names to secrets is expected. {how}")
+    return {name: pulumi.Output.secret(str(value)) for name, value in cast("dict[str, Any]", values).items()}
 
 
 def _parsed(text: str) -> Any:

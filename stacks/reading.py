@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from components import patterns
-from components.graph import APPLICATIONS
 from components.refusal import Refusal, choices
 from stacks import application, faults
 from stacks.spec import StackSpec
 
 PROJECT = "ros2bench"
+PROJECT_FOLDER = Path(__file__).parent.parent
 KEY = f"{PROJECT}:spec"
+SECRETS_KEY = f"{PROJECT}:secrets"
 STATE_VARIABLE = "ROS2BENCH_STATE"
 VARIABLES = {
     "ROS2BENCH_IMAGES_LOCK": ("images", "lock"),
@@ -52,8 +53,8 @@ def read_spec(stack: str, settings: Mapping[str, Any], environment: Mapping[str,
             f"Rename it: pulumi stack rename -s {stack} NEW-NAME"
         )
     for key in settings:
-        if key.startswith(f"{PROJECT}:") and key != KEY:
-            known = [KEY]
+        known = [KEY, SECRETS_KEY]
+        if key.startswith(f"{PROJECT}:") and key not in known:
             raise SpecError(f"{file}: config.{key}: unknown key. {choices(key, known)}{_next(file, stack)}")
     value = settings.get(KEY)
     if value is not None and not isinstance(value, dict):
@@ -105,18 +106,17 @@ def _with_defaults(stack: str, written: Mapping[str, Any], environment: Mapping[
 def _check_names(file: str, stack: str, spec: StackSpec, *, named: bool) -> None:
     """Refuse names of things that do not exist, now rather than after a minute of deployment."""
     where = f"{file}: config.{KEY}."
-    wrong = spec.application.name
-    if wrong not in APPLICATIONS:
-        raise SpecError(
-            f"{where}application.name: no application {wrong!r}. {choices(wrong, APPLICATIONS)}{_next(file, stack)}"
-        )
     if spec.pattern is not None and spec.pattern not in patterns.names():
         derived = "" if named else FROM_STACK_NAME
         raise SpecError(
             f"{where}pattern: no pattern {spec.pattern!r}{derived}. "
             f"{choices(spec.pattern, patterns.names())}{_next(file, stack)}"
         )
-    nodes = [node.name for node in application.reference(spec.application).nodes]
+    try:
+        deployed = application.built(spec.application, application.file_reader(PROJECT_FOLDER))
+    except Refusal as refusal:
+        raise SpecError(f"{file}: config.{refusal}{_next(file, stack)}") from None
+    nodes = [node.name for node in deployed.nodes]
     for node in spec.resources.nodes:
         if node not in nodes:
             raise SpecError(

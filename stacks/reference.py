@@ -6,7 +6,7 @@ Two files: docs/configuration.md for people, docs/spec.schema.json for editors. 
 import json
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from components import patterns
-from stacks.reading import KEY, STATE_VARIABLE, VARIABLES
+from stacks.reading import KEY, SECRETS_KEY, STATE_VARIABLE, VARIABLES
 from stacks.spec import StackSpec
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -23,7 +23,7 @@ INTRODUCTION = f"""# Configuration
 
 <!-- Written by `python -m stacks.reference`; edit stacks/spec.py instead. -->
 
-Everything that a stack file may say. It stands in `Pulumi.<stack>.yaml` under one key, and every key may be left out:
+Everything that a stack file may say. It stands in `Pulumi.<stack>.yaml` under one key; every section may be left out:
 
 ```yaml
 config:
@@ -36,7 +36,18 @@ config:
 
 An unknown key, a wrong type or a value out of its range is refused before anything is deployed.
 [spec.schema.json](spec.schema.json) is the same as a JSON Schema of the value of `{KEY}`.
+
+Secrets have a key of their own, `{SECRETS_KEY}`: `pulumi config set --secret --path {SECRETS_KEY}.NAME`.
+A node reads one by `secrets: {{VARIABLE: {{config: NAME}}}}`.
 """
+PLAIN_WORDS: Mapping[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "`true`|`false`",
+    type(None): "none",
+    Any: "anything",
+}
 ENVIRONMENT = """## Environment
 
 | variable | replaces the default of |
@@ -59,10 +70,9 @@ def configuration() -> str:
 
 
 def schema() -> str:
-    """Text of docs/spec.schema.json. Nothing is required: what is absent has a default."""
+    """Text of docs/spec.schema.json. No section is required; one that is there may have keys that are."""
     document = StackSpec.model_json_schema(by_alias=True)
-    for part in (document, *document["$defs"].values()):
-        part.pop("required", None)
+    document.pop("required", None)
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | document, indent=2) + "\n"
 
 
@@ -104,16 +114,17 @@ def _words(annotation: Any) -> str:
         return "|".join(_words(argument) for argument in arguments)
     if origin is typing.Annotated:
         return _words(arguments[0])
-    if origin is dict:
-        return f"mapping of {_words(arguments[-1])}"
-    names = {str: "text", int: "whole number", float: "number", bool: "`true`|`false`", type(None): "none"}
-    return names.get(annotation, "section")
+    if origin in (dict, list):
+        return f"{'mapping' if origin is dict else 'list'} of {_words(arguments[-1])}"
+    return PLAIN_WORDS.get(annotation, "section")
 
 
 def _default(field: FieldInfo) -> str:
     extra = field.json_schema_extra
     if isinstance(extra, dict) and "derived" in extra:
         return str(extra["derived"])
+    if field.is_required():
+        return "required"
     default = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(default, BaseModel):
         return "below"
@@ -123,7 +134,8 @@ def _default(field: FieldInfo) -> str:
 def _models(annotation: Any, suffix: str) -> Iterator[tuple[type[BaseModel], str]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation, suffix
-    below = ".NAME" if typing.get_origin(annotation) is dict else suffix
+    origin = typing.get_origin(annotation)
+    below = f"{suffix}.NAME" if origin is dict else f"{suffix}[]" if origin is list else suffix
     for argument in typing.get_args(annotation):
         yield from _models(argument, below)
 

@@ -4,79 +4,59 @@ In YAML the keys are camelCase. Every key may be left out. Plain data: importing
 docs/configuration.md and docs/spec.schema.json are generated from it by `python -m stacks.reference`.
 """
 
-from typing import Annotated, Literal, Self
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from stacks.pod import NodeResources
+from stacks.section import Count, Mebibytes, Millicores, Name, Section
+from stacks.spec_application import Application
 
 Kind = Literal["experiment", "platform", "dev"]
 State = Literal["parked", "running"]
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
-Millicores = Annotated[int, Field(ge=1, le=1_000_000)]
-Mebibytes = Annotated[int, Field(ge=1, le=4_194_304)]
-PicturePx = Annotated[int, Field(ge=16, le=8192)]
-InputPx = Annotated[int, Field(ge=32, le=4096, multiple_of=32)]
-Threads = Annotated[int, Field(ge=1, le=256)]
-Count = Annotated[int, Field(ge=1, le=1024)]
-
-
-class Section(BaseModel):
-    """Base of every section: strict, immutable, camelCase, unknown keys and infinite numbers refused."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        allow_inf_nan=False,
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        validate_by_name=True,
-    )
+BASE64 = r"^[A-Za-z0-9+/]+={0,2}$"
+OTHER_MIDDLEWARE: Mapping[str, str] = {
+    "rmw_zenoh_cpp": "Zenoh",
+    "rmw_cyclonedds_cpp": "Cyclone DDS",
+    "rmw_connextdds": "Other middleware",
+    "rmw_fastrtps_dynamic_cpp": "Other middleware",
+}
+"""Middleware that exists but is refused, and the section of docs/networking.md that says why."""
 
 
-class Load(Section):
-    """How hard the application is driven. Equal load is what makes two runs comparable."""
-
-    rate_hz: float = Field(default=10.0, gt=0, le=1000, description="Frames per second that the camera intends.")
-    width_px: PicturePx = Field(default=640, description="Width of a frame.")
-    height_px: PicturePx = Field(default=480, description="Height of a frame.")
-    source: str = Field(
-        default="pictures",
-        pattern=r"^(pictures|synthetic|/.+)$",
-        description="`pictures` (the real ones in the image), `synthetic`, or a folder in the image.",
-    )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of the order of the pictures.")
-    burst: Count = Field(default=1, description="Frames that the camera publishes back to back; the mean rate stays.")
-    detector_input_width_px: InputPx = Field(default=320, description="Width to which the detector reduces a frame.")
-    detector_input_height_px: InputPx = Field(default=224, description="Height to which the detector reduces a frame.")
-    detector_score_threshold: float = Field(default=0.5, ge=0, le=1, description="Least score of a box that counts.")
-    detector_threads: Threads = Field(default=1, description="Threads of the detector's inference.")
-    detector_repeat: Count = Field(default=1, description="Inferences per frame: multiplies the detector's work.")
-    trigger_period_s: float = Field(default=1.0, gt=0, le=3600, description="Time between two triggers of the reader.")
-    reader_threads: Threads = Field(default=1, description="Threads of the reader's inference.")
-    reader_max_boxes: Count = Field(default=8, description="Most boxes that the reader reads per trigger.")
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what JSON, and so the cluster, has no word for."""
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(cast("dict[str, Any]", item).values())
+        elif isinstance(item, list):
+            waiting.extend(cast("list[Any]", item))
+        elif isinstance(item, float) and not math.isfinite(item):
+            raise ValueError(f"holds {item}, a finite number is expected")
+    return value
 
 
-class Application(Section):
-    """Which application is deployed, and its load."""
-
-    name: str = Field(default="perception", description="`perception`, the reference application.")
-    load: Load = Field(default_factory=Load, description="How hard it is driven.")
+Raw = Annotated[dict[str, Any], AfterValidator(_finite)]
 
 
 class Network(Section):
     """How participants meet and what carries their data."""
 
-    mode: Literal["pod"] = Field(default="pod", description="Every pod has an address of its own.")
-    discovery: Literal["server", "multicast"] = Field(
+    discovery: Literal["server", "multicast", "static-peers", "host-network"] = Field(
         default="server",
-        description="`server`: a Fast DDS discovery server, works on every cluster network. "
-        "`multicast`: only where the cluster network carries it between the pods.",
+        description="`server`: a Fast DDS discovery server; works on every cluster network. `multicast`: only where "
+        "the cluster network carries it between the pods. `static-peers`: every pod is told the names of the others; "
+        "needs ROS 2 Jazzy or newer. `host-network`: the pods share the network of their machine, and meet by "
+        "multicast there.",
     )
     domain_id: int = Field(default=42, ge=0, le=101, description="ROS_DOMAIN_ID of application and recorder.")
     rmw: Literal["rmw_fastrtps_cpp"] = Field(
         default="rmw_fastrtps_cpp",
-        description="RMW_IMPLEMENTATION; the transport profile and the server are Fast DDS's.",
+        description="RMW_IMPLEMENTATION; the recorder, the transport profile and the server are Fast DDS's.",
     )
     socket_buffer_bytes: int = Field(
         default=4_194_304,
@@ -85,6 +65,24 @@ class Network(Section):
         description="Send and receive buffer of a UDP socket; the machine's net.core.rmem_max caps it. "
         "Must hold a whole frame, or frames are lost.",
     )
+    host_port_base: int = Field(
+        default=18080,
+        ge=1024,
+        le=65535,
+        description="With `host-network`: first of the ports on which the recorder, then each pod, serve their health.",
+    )
+
+    @field_validator("rmw", mode="before")
+    @classmethod
+    def _heard_by_the_recorder(cls, value: object) -> object:
+        section = OTHER_MIDDLEWARE.get(value) if isinstance(value, str) else None
+        if section is not None:
+            raise ValueError(
+                f"is {value!r}, which the recorder does not speak: its image holds rmw_fastrtps_cpp only, so nothing "
+                "of the application would be heard. Leave the key out; docs/networking.md, section "
+                f"{section}, says what would be needed"
+            )
+        return value
 
 
 class Placement(Section):
@@ -132,20 +130,6 @@ class DiscoveryResources(PodResources):
     memory_limit_mebibytes: Mebibytes = Field(default=256, description="Memory at which the container is ended.")
 
 
-class NodeResources(Section):
-    """What differs from what the application's graph asks for a node; none keeps the graph's value."""
-
-    cpu_request_millicores: Millicores | None = Field(default=None, description="Processor time set aside.")
-    cpu_limit_millicores: Millicores | None = Field(
-        default=None,
-        description="Processor time at which the node is throttled; none by default, throttling distorts.",
-    )
-    memory_request_mebibytes: Mebibytes | None = Field(default=None, description="Memory set aside.")
-    memory_limit_mebibytes: Mebibytes | None = Field(
-        default=None, description="Memory at which the container is ended."
-    )
-
-
 class Resources(Section):
     """What the pods ask of their machines."""
 
@@ -154,6 +138,53 @@ class Resources(Section):
     )
     recorder: RecorderResources = Field(default_factory=RecorderResources, description="The recorder.")
     discovery: DiscoveryResources = Field(default_factory=DiscoveryResources, description="The discovery server.")
+
+
+class ComponentLimits(Section):
+    """What a component container may be made to do at run time. Its memory is that of its pod."""
+
+    components: Count = Field(default=16, description="Most components that are loaded at a time.")
+    loads_per_minute: Count = Field(default=30, description="Most requests to load in a minute.")
+    load_timeout_s: int = Field(default=60, ge=1, le=3600, description="Time after which a load has failed.")
+
+
+class Composition(Section):
+    """How the pattern `composition` runs the components, and whose requests it obeys."""
+
+    process: Literal["per-component", "shared"] = Field(
+        default="per-component",
+        description="`per-component`: a process each, so that none starves another. `shared`: one process for all.",
+    )
+    executor: Literal["single", "multi", "isolated"] = Field(
+        default="single",
+        description="Who turns the nodes of a process: one thread, several, or a thread and an executor for each.",
+    )
+    limits: ComponentLimits = Field(default_factory=ComponentLimits, description="What it may be made to do.")
+    public_key: str | None = Field(
+        default=None, pattern=BASE64, description="Key that signs requests and manifest. None: that of the image lock."
+    )
+    signature: str | None = Field(
+        default=None, pattern=BASE64, description="Signature of the image's manifest. None: that of the image lock."
+    )
+    sros2: bool = Field(
+        default=False, description="SROS 2 guards the services, so that standard clients may load and unload."
+    )
+
+    @model_validator(mode="after")
+    def _key_and_signature(self) -> Self:
+        if (self.public_key is None) != (self.signature is None):
+            raise ValueError("publicKey and signature belong together")
+        return self
+
+
+class OverlaySettings(Section):
+    """How the pattern `overlay` brings its workspaces into the pod."""
+
+    delivery: Literal["auto", "image-volume", "copy"] = Field(
+        default="auto",
+        description="`image-volume`: mounted as OCI images. `copy`: by an init container from the carrier image. "
+        "`auto`: asks the cluster whether it can mount images; the stack's output says what was chosen.",
+    )
 
 
 class Images(Section):
@@ -225,6 +256,14 @@ class StackSpec(Section):
     records: Records = Field(default_factory=Records, description="Where runs are stored.")
     platform: Name = Field(default="none", description="Stack that holds the shared platform, or `none`.")
     cluster: Cluster = Field(default_factory=Cluster, description="Which cluster.")
+    composition: Composition = Field(default_factory=Composition, description="Settings of the pattern composition.")
+    overlay: OverlaySettings = Field(default_factory=OverlaySettings, description="Settings of the pattern overlay.")
+    kubernetes: dict[Name, Raw] = Field(
+        default_factory=dict[str, Raw],
+        description="Fields of a pod's specification in the words of Kubernetes, by the pod's name, merged in as the "
+        "last step before the guardrails. Items of lists are found by name; `$patch: add` or `delete` in one adds or "
+        "removes it.",
+    )
 
     @model_validator(mode="after")
     def _pattern_belongs_to_kind(self) -> Self:

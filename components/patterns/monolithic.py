@@ -5,14 +5,15 @@ The whole application ships, starts, moves, updates and fails together. Messages
 
 from collections.abc import Sequence
 
-from components.graph import Container, Node, Pod, Process
-from components.patterns import Options
-
-IMAGE_ROLE = "application-monolithic"
+from components.graph import Container, Node, Pod, Process, object_name
+from components.patterns import Options, needed_application_image, needed_command
 
 
 def place(nodes: Sequence[Node], options: Options) -> tuple[Pod, ...]:
     """All nodes in one container of one pod, each in a process of its own."""
-    processes = tuple(Process(name=node.name, command=node.command, nodes=(node,)) for node in nodes)
-    container = Container(name=options.application, image_role=IMAGE_ROLE, processes=processes)
-    return (Pod(name=options.application, container=container),)
+    image = needed_application_image("monolithic", options.images, "monolithic", options.images.monolithic)
+    processes = tuple(
+        Process(name=node.name, command=needed_command("monolithic", node), nodes=(node,)) for node in nodes
+    )
+    name = object_name(options.application)
+    return (Pod(name=name, container=Container(name=name, image=image, processes=processes)),)

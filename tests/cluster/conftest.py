@@ -196,3 +196,13 @@ def demo(journey: Journey, before: dict[str, object]) -> dict[str, Any]:
     done = journey.type("make demo", timeout_s=3600)
     assert done.returncode == 0, done.stderr[-3000:]
     return manifest(journey, done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="session")
+def four_patterns(journey: Journey, demo: dict[str, Any]) -> None:
+    """The demo's stack is gone, and the registry holds the images of every pattern and example."""
+    del demo
+    done = journey.in_lab("pulumi destroy -s monolithic --yes --skip-preview")
+    assert done.returncode == 0, done.stderr
+    done = journey.type(".venv/bin/python -m lab up --images all", timeout_s=1800)
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -85,7 +85,7 @@ def test_the_registry_is_asked_for_every_digest_over_tls(tmp_path: Path) -> None
 
     assert asked(answer, image.read_lock(values.lock_file(tmp_path))) == []
     base = "HEAD https://registry.example:5000/v2/ros2bench"
-    assert seen == [f"{base}/{role}/manifests/{values.DIGEST}" for role in values.ROLES]
+    assert seen == [f"{base}/{role}/manifests/{values.DIGEST}" for role in sorted(values.ROLES)]
 
 
 def test_a_missing_digest_is_refused_with_the_command_that_pushes_it(tmp_path: Path) -> None:
@@ -116,3 +116,24 @@ def test_a_certificate_authority_that_is_none_is_refused(tmp_path: Path) -> None
             path.write_text("nothing", encoding="utf-8")
         with pytest.raises(Refusal, match="ROS2BENCH_REGISTRY_CA"):
             image.registry_client(path)
+
+
+def test_a_reference_by_digest_is_its_own_name_and_left_to_the_cluster(tmp_path: Path) -> None:
+    lock = image.read_lock(values.lock_file(tmp_path))
+    foreign = f"registry.example/robot/app@{values.DIGEST}"
+    assert lock.reference(foreign) == foreign
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(f"asked for {request.url}")
+
+    with httpx.Client(transport=httpx.MockTransport(fail)) as client:
+        image.check_registry(lock, [foreign], client=client, warn=print)
+
+
+def test_the_signature_of_an_images_components_comes_from_the_lock(tmp_path: Path) -> None:
+    lock = image.read_lock(values.lock_file(tmp_path))
+    assert lock.signature("application-composition") == image.ComponentSignature(**values.SIGNATURE)
+    with pytest.raises(
+        Refusal, match=r"image recorder has no signed component manifest \(images\.recorder\.components\)"
+    ):
+        lock.signature("recorder")

@@ -22,3 +22,14 @@ def test_one_udp_transport_with_the_wanted_buffers_and_no_other(buffer_bytes: in
     used = participant.findtext(".//d:userTransports/d:transport_id", None, inside)
     assert used == descriptor.findtext("d:transport_id", None, inside)
     assert participant.findtext(".//d:useBuiltinTransports", None, inside) == "false"
+
+
+@given(unicast_only=st.booleans())
+def test_multicast_is_left_out_exactly_where_only_named_peers_may_be_met(*, unicast_only: bool) -> None:
+    root = ET.fromstring(fastdds_profile(4096, unicast_only=unicast_only))  # noqa: S314 - our own text
+    inside = {"d": NAMESPACE}
+    locators = root.findall(".//d:builtin/d:metatrafficUnicastLocatorList/d:locator", inside)
+    assert len(locators) == (1 if unicast_only else 0)
+    # A pod may hold more processes than the four that Fast DDS looks for at one address.
+    looked_for = root.findtext(".//d:maxInitialPeersRange", None, inside)
+    assert looked_for == ("32" if unicast_only else None)

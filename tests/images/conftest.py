@@ -1,17 +1,20 @@
 """Built images for the tests that look into them."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import settings
+from rich.console import Console
 
-from images.build import build_bases, build_role, only_build
 from images.buildah import Buildah
 from images.cache import cache_folder
-from images.recipes import ROLES, Recipe, make_recipe
+from images.publish import only_build
+from images.recipes import Recipe, make_recipe
+from images.roles import ROLES
+from images.sizes import size_table
 from images.steps import Steps
-from tests.images.sandbox import BuiltImage, Network, read_oci
+from tests.images.sandbox import BuiltImage, Network
 
 # How long an example takes says more about this machine's other work than about the code.
 settings.register_profile("unhurried", deadline=None)
@@ -27,7 +30,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
 @pytest.fixture(scope="session")
 def recipe(steps: Steps) -> Recipe:
     """The recipe of flavour wheels."""
-    return make_recipe("wheels", "jazzy", cache_folder(), steps)
+    return make_recipe("wheels", "jazzy", cache_folder(), steps, ros1=True)
 
 
 @pytest.fixture(scope="session")
@@ -36,26 +39,49 @@ def buildah(steps: Steps) -> Buildah:
     return Buildah(cache_folder() / "containers", steps)
 
 
+class Images(Mapping[str, BuiltImage]):
+    """Images by role; each is built and mounted when a test first asks for it."""
+
+    def __init__(self, recipe: Recipe, buildah: Buildah, steps: Steps, mounts: ExitStack) -> None:
+        self._recipe, self._buildah, self._steps, self._mounts = recipe, buildah, steps, mounts
+        self._built: dict[str, BuiltImage] = {}
+
+    def __getitem__(self, role: str) -> BuiltImage:
+        """The image of a role."""
+        if role not in self._built:
+            build = self._recipe.role(role)
+            with only_build(cache_folder(), self._steps):
+                self._buildah.make(build)
+            stored = self._buildah.inspect(build.name)
+            root = self._mounts.enter_context(self._buildah.mounted(build.name))
+            self._built[role] = BuiltImage(stored.digest, stored.layers, stored.config, root)
+        return self._built[role]
+
+    def __iter__(self) -> Iterator[str]:
+        """Every role."""
+        return iter(ROLES)
+
+    def __len__(self) -> int:
+        """How many roles there are."""
+        return len(ROLES)
+
+    def report(self) -> None:
+        """Print what the images weigh that the tests have looked at."""
+        layers = {role: image.sizes for role, image in self._built.items()}
+        Console().print(size_table(layers, "\nNot compressed:"))
+
+
 @pytest.fixture(scope="session")
 def images(
-    recipe: Recipe, buildah: Buildah, steps: Steps, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, BuiltImage]]:
-    """Every role: built, unpacked, mounted."""
-    built: dict[str, BuiltImage] = {}
-    containers: list[str] = []
-    with only_build(cache_folder(), steps):
-        build_bases(recipe, buildah, steps)
-        for role in ROLES:
-            reference = build_role(role, recipe, buildah, steps)
-            layout: Path = tmp_path_factory.mktemp(role)
-            buildah.push(reference, f"oci:{layout}", None)
-            containers.append(buildah.run("from", "from", "--pull-never", reference).strip())
-            root = Path(buildah.run("mount", "mount", containers[-1]).strip())
-            digest, layers, config = read_oci(layout)
-            built[role] = BuiltImage(digest, layers, config, root)
-    yield built
-    for container in containers:
-        buildah.run("rm", "rm", container)
+    recipe: Recipe, buildah: Buildah, steps: Steps, pytestconfig: pytest.Config
+) -> Iterator[Mapping[str, BuiltImage]]:
+    """Every role: built and mounted. What they weigh is printed at the end."""
+    with ExitStack() as mounts:
+        made = Images(recipe, buildah, steps, mounts)
+        yield made
+        capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else ExitStack():
+            made.report()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ WORKSPACE = Path(__file__).parents[2] / "images" / "workspace" / "src"
 
 
 def module(name: str) -> Any:
-    """A module of the workspace, for example `ros2bench_recorder.cdr`."""
-    folder = str(WORKSPACE / name.partition(".")[0])
-    if folder not in sys.path:
-        sys.path.append(folder)
+    """A module of the workspace, for example `ros2bench_recorder.cdr`; it may import those of other packages."""
+    for folder in map(str, sorted(WORKSPACE.iterdir())):
+        if folder not in sys.path:
+            sys.path.append(folder)
     return import_module(name)

@@ -1,7 +1,5 @@
 """Runs a command in a built image as a pod would: its own user, read-only root, no network but its own loopback."""
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,9 +9,19 @@ from typing import Any
 
 ENTER = """
 set -eu
-root=$1 config=$2 user=$3; shift 3
-at=/mnt
-mount --bind "$root" "$at"
+root=$1 config=$2 user=$3 overlays=$4; shift 4
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+at=/mnt/root
+mount -t overlay -o "lowerdir=$root,upperdir=/mnt/upper,workdir=/mnt/work" overlay "$at"
+place=10
+for overlay in $overlays; do
+  mkdir -p "$at/opt/overlays/$place-test"
+  mount --bind "$overlay" "$at/opt/overlays/$place-test"
+  mount -o remount,ro,bind "$at/opt/overlays/$place-test"
+  place=$((place + 10))
+done
+mkdir -p "$at/etc/ros2bench"
 mount -o remount,ro,bind "$at"
 mount -t tmpfs -o mode=1777 tmpfs "$at/tmp"
 mount -t proc proc "$at/proc"
@@ -47,15 +55,22 @@ class BuiltImage:
 
     Attributes:
         digest: of its manifest.
-        layers: digests of its layers as they are pulled.
+        sizes: digest and bytes of each layer, not compressed.
         config: the image's configuration: User, Env, Entrypoint, Cmd, WorkingDir.
         root: its file system, mounted.
+        overlays: install spaces to mount at /opt/overlays, from the base upwards.
     """
 
     digest: str
-    layers: Sequence[str]
+    sizes: Sequence[tuple[str, int]]
     config: Mapping[str, Any]
     root: Path
+    overlays: Sequence[Path] = ()
+
+    @property
+    def layers(self) -> list[str]:
+        """Digests of the layers, the lowest first."""
+        return [digest for digest, _ in self.sizes]
 
     def command(self, config_folder: Path, *command: str, **environment: str) -> list[str]:
         """A command line that runs a command in the image.
@@ -66,7 +81,8 @@ class BuiltImage:
             environment: additions to the image's environment.
         """
         variables = [*self.config["Env"], *(f"{name}={value}" for name, value in environment.items())]
-        inside = ["sh", "-c", ENTER, "sandbox", str(self.root), str(config_folder), self.config["User"]]
+        folders = [str(self.root), str(config_folder), self.config["User"], " ".join(map(str, self.overlays))]
+        inside = ["sh", "-c", ENTER, "sandbox", *folders]
         return [
             "unshare", "--mount", "--propagation", "private",
             *inside, *variables, *self.config["Entrypoint"], *command,
@@ -80,6 +96,11 @@ class Network:
         self._holder = subprocess.Popen(["unshare", "--net", "sh", "-c", LOOPBACK], stdout=subprocess.PIPE, text=True)
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == "up\n"
+
+    @property
+    def process_id(self) -> int:
+        """Number of a process in this network."""
+        return self._holder.pid
 
     def inside(self, command: Sequence[str]) -> list[str]:
         """The same command, in this network."""
@@ -98,20 +119,3 @@ class Network:
         self._holder.wait()
         assert self._holder.stdout is not None
         self._holder.stdout.close()
-
-
-def read_oci(folder: Path) -> tuple[str, list[str], dict[str, Any]]:
-    """Digest, layers and configuration of the one image in an OCI layout."""
-
-    def blob(digest: str) -> Any:
-        return json.loads((folder / "blobs" / "sha256" / digest.removeprefix("sha256:")).read_text())
-
-    (entry,) = json.loads((folder / "index.json").read_text())["manifests"]
-    manifest = blob(entry["digest"])
-    config = blob(manifest["config"]["digest"])["config"]
-    return entry["digest"], [layer["digest"] for layer in manifest["layers"]], config
-
-
-def is_root() -> bool:
-    """Whether namespaces and mounts can be made."""
-    return os.geteuid() == 0

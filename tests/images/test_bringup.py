@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,20 @@ supervisor = module("ros2bench_bringup.supervisor")
 SAY_UP = "import os; os.write(1, b'up\\n'); time.sleep(30)"
 WAIT = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); {SAY_UP}"
 STUBBORN = f"import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY_UP}"
+SERVE = """
+import os, signal, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(503 if self.path == "{bad}" else 200)
+        self.end_headers()
+        self.wfile.write(b"not " + self.path.encode())
+    def log_message(self, *_): pass
+server = HTTPServer(("127.0.0.1", {port}), Handler)
+os.write(1, b"up\\n")
+server.serve_forever()
+"""
 PATIENCE_S = 0.3
 RUN = "import sys; from ros2bench_bringup import bringup, supervisor; {}; sys.exit(bringup.main())"
 AS_IT_IS = "assert supervisor.KILL_AFTER_S == 2.0"
@@ -35,9 +52,9 @@ def process(name: str, code: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def bringup(tmp_path: Path) -> Bringup:
-    def start(*processes: dict[str, Any], change: str = AS_IT_IS) -> subprocess.Popen[str]:
+    def start(*processes: dict[str, Any], change: str = AS_IT_IS, port: int = 0) -> subprocess.Popen[str]:
         path = tmp_path / "bringup.json"
-        path.write_text(json.dumps({"contract": 1, "port": 0, "processes": processes}))
+        path.write_text(json.dumps({"contract": 1, "port": port, "processes": processes}))
         return subprocess.Popen(
             [sys.executable, "-c", RUN.format(change), str(path)],
             env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
@@ -148,9 +165,72 @@ def test_joint_health_names_each_process() -> None:
     assert health.joint_state(processes, "/readyz", first_only) == (503, {"a": "ok", "b": "503: no /readyz"})
 
 
+def test_process_without_a_port_is_known_to_run_and_no_more() -> None:
+    alone = [plan.Process("foreign", ("x",), {}, 0)]
+    assert health.joint_state(alone, "/readyz") == (200, {"foreign": "not asked: it has no health port"})
+
+
 def test_process_that_does_not_listen_is_unhealthy() -> None:
     assert health.ask(9, "/healthz").startswith("no answer")
-    assert health.ask(0, "/healthz") == "ok"
+
+
+def test_hung_process_is_unhealthy_and_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped process still has its port: connections succeed and nothing answers."""
+    monkeypatch.setattr(health, "PROBE_LIMIT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = plan.Process("hung", ("x",), {}, silent.getsockname()[1])
+        status, states = health.joint_state([hung, plan.Process("well", ("x",), {}, 0)], "/readyz")
+    assert status == 503
+    assert states["hung"] == "no answer: timed out"
+
+
+def test_three_paths_ask_the_same_path_of_each_process(bringup: Bringup, tmp_path: Path) -> None:
+    ports = [free_port() for _ in range(3)]
+    running = bringup(
+        process("a", SERVE.format(port=ports[1], bad=""), port=ports[1]),
+        process("b", SERVE.format(port=ports[2], bad="/readyz"), port=ports[2]),
+        port=ports[0],
+    )
+    until_up(running, 2)
+    try:
+        assert ask(ports[0], "/startz") == (200, {"a": "ok", "b": "ok"})
+        assert ask(ports[0], "/healthz") == (200, {"a": "ok", "b": "ok"})
+        assert ask(ports[0], "/readyz") == (503, {"a": "ok", "b": "503: not /readyz"})
+        assert ask(ports[0], "/other")[0] == 404
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=5)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def ask(port: int, path: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+@pytest.mark.parametrize(("wanted", "code", "words"), [
+    ("greeter", 2, 'no node "greeter" in ros2bench_nodes; choices: none'),
+    ("no_such_package/greeter", 2, 'no node "greeter" in no_such_package; choices: none'),
+    ("pytest/py.test", 0, "pytest"),
+])  # fmt: skip
+def test_node_is_found_in_its_package(wanted: str, code: int, words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ros2bench_bringup.node", wanted, "--version"],
+        env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert words in done.stdout + done.stderr
 
 
 def test_exit_codes() -> None:

@@ -1,70 +1,84 @@
 """The built images: what is in them and what is not."""
 
+import hashlib
 import importlib.util
+import json
+import shutil
 import stat
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from images.build import build_bases, build_role, only_build
 from images.buildah import Buildah
 from images.cache import cache_folder
-from images.recipes import ROLES, Recipe
+from images.publish import MANIFEST, only_build
+from images.recipes import Recipe, make_recipe
+from images.roles import IMAGES, OVERLAY_ROLES, ROLES, ROS1, STAGES
 from images.steps import Steps
-from tests.images.sandbox import BuiltImage, read_oci
+from tests.images.sandbox import BuiltImage
 
 pytestmark = pytest.mark.image
 
-Images = dict[str, BuiltImage]
+Images = Mapping[str, BuiltImage]
 TOOLS = ("pip", "pip3", "apt", "apt-get", "gcc", "g++", "make", "cmake", "colcon", "uv", "git", "curl", "wget")
+ALONE = [role for role in OVERLAY_ROLES if not role.endswith("-carrier")]
+CARRIERS = [role for role in OVERLAY_ROLES if role.endswith("-carrier")]
+ROOTED = [*STAGES, *CARRIERS]
+NODES = ("camera", "detector", "reader", "monitor")
+WITH_NODES = [f"application-{name}" for name in ("monolithic", "composition", *NODES)]
+SITE = "lib/python3.11/site-packages"
+WORKSPACE = "opt/ros2bench/workspace"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ROOTED)
 def test_runs_as_an_ordinary_user_through_the_entry_point(images: Images, role: str) -> None:
     config = images[role].config
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"] == ["/opt/ros2bench/bin/entrypoint"]
     assert config["Cmd"][0].startswith("ros2bench-")
+    assert (images[role].root / "opt/ros2bench/bin" / config["Cmd"][0]).exists()
 
 
-def test_both_roles_have_the_same_environment(images: Images) -> None:
-    application, recorder = images["application-monolithic"].config, images["recorder"].config
-    assert sorted(application["Env"]) == sorted(recorder["Env"])
+@pytest.mark.parametrize("role", ROOTED)
+def test_all_roles_have_the_same_environment(images: Images, role: str) -> None:
+    assert sorted(images[role].config["Env"]) == sorted(images["recorder"].config["Env"])
 
 
-def test_recorder_shares_no_layer_with_the_application(images: Images) -> None:
-    application, recorder = images["application-monolithic"].layers, images["recorder"].layers
-    assert len(recorder) == 1
-    assert len(application) >= 4
-    assert not set(application) & set(recorder)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "recorder"])
+def test_recorder_shares_no_layer_with_anything(images: Images, role: str) -> None:
+    assert len(images["recorder"].layers) == 1
+    assert not set(images[role].layers) & set(images["recorder"].layers)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ROOTED)
 def test_holds_no_tools_caches_or_traces_of_the_building_machine(images: Images, role: str) -> None:
     root = images[role].root
     folders = ("usr/bin", "usr/sbin", "usr/local/bin", "opt/ros/jazzy/bin", "opt/ros2bench/bin")
     found = [f"{folder}/{tool}" for folder in folders for tool in TOOLS if (root / folder / tool).exists()]
     assert found == []
-    for folder in ("var/cache", "var/log", "var/lib/apt", "etc/apt", "tmp"):
+    for folder in ("var/cache", "var/log", "var/lib/apt", "etc/apt", "tmp", "build", "install"):
         assert not (root / folder).is_dir() or list((root / folder).iterdir()) == [], folder
     assert not (root / "etc" / "machine-id").exists()
     assert not list((root / "opt").rglob("*.a"))
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROOTED, *ALONE])
 def test_all_of_our_own_can_be_read_by_the_user_and_written_by_nobody_else(images: Images, role: str) -> None:
-    for path in (images[role].root / "opt").rglob("*"):
+    root = images[role].root
+    for path in (root if role in ALONE else root / "opt").rglob("*"):
         if not path.is_symlink():
             mode = path.stat().st_mode
             assert mode & stat.S_IROTH, path
             assert not mode & (stat.S_IWOTH | stat.S_IWGRP), path
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROOTED, *ALONE])
 def test_every_module_has_bytecode_that_needs_no_check(images: Images, role: str) -> None:
     root = images[role].root
-    for folder in ("opt/ros2bench/workspace/lib", "opt/ros/jazzy/lib/python3.11/site-packages/rclpy"):
+    ours = SITE if role in ALONE else f"{WORKSPACE}/lib"
+    for folder in (ours, *([] if role in ALONE else [f"opt/ros/jazzy/{SITE}/rclpy"])):
         sources = list((root / folder).rglob("*.py"))
         assert sources
         for source in sources:
@@ -73,33 +87,161 @@ def test_every_module_has_bytecode_that_needs_no_check(images: Images, role: str
             assert int.from_bytes(compiled.read_bytes()[4:8], "little") == 1, source
 
 
-def test_application_holds_models_and_pictures_and_the_recorder_does_not(images: Images) -> None:
-    application, recorder = (images[role].root / "opt/ros2bench" for role in ("application-monolithic", "recorder"))
-    assert {path.name for path in (application / "models").iterdir()} == {"detection.onnx", "recognition.onnx"}
-    assert {path.name for path in (application / "pictures").iterdir()} == {"page.png", "text.png"}
-    assert not (recorder / "models").exists()
-    assert not (recorder / "python" / "onnxruntime").exists()
+@pytest.mark.parametrize("role", [*STAGES, *OVERLAY_ROLES])
+def test_programs_do_not_find_the_tree_that_they_were_built_from(images: Images, role: str) -> None:
+    root = images[role].root
+    for top in ("opt/underlays", "usr/local/bin/build-workspace", f"{WORKSPACE}/include", "include", "overlay/include"):
+        assert not (root / top).exists()
 
 
-def test_every_shared_library_finds_what_it_needs(images: Images, tmp_path: Path) -> None:
+def held(image: BuiltImage) -> set[str]:
+    """What an image holds of the parts that only some nodes need."""
+    root = image.root / "opt/ros2bench"
+    parts = {
+        "pillow": "python/PIL",
+        "onnxruntime": "python/onnxruntime",
+        "cryptography": "python/cryptography",
+        "prometheus": "python/prometheus_client",
+        "detection": "models/detection.onnx",
+        "recognition": "models/recognition.onnx",
+        "pictures": "pictures/page.png",
+        "bringup": "bin/ros2bench-bringup",
+        "container": "bin/ros2bench-component-container",
+        "manifest": "components/manifest.json",
+        "nodes": f"workspace/{SITE}/ros2bench_nodes",
+        "interfaces": f"workspace/{SITE}/ros2bench_interfaces",
+        "examples": f"workspace/{SITE}/ros2bench_examples",
+        "recorder": f"workspace/{SITE}/ros2bench_recorder",
+        "composition_interfaces": f"workspace/{SITE}/composition_interfaces",
+    }
+    return {name for name, path in parts.items() if (root / path).exists()}
+
+
+BASE = {"pillow", "onnxruntime", "detection", "recognition", "pictures", "bringup"}
+CONTAINER = {"container", "manifest", "cryptography", "composition_interfaces", "interfaces"}
+HELD = {
+    "application-overlay-base": BASE,
+    "application-monolithic": {*BASE, "nodes", "interfaces"},
+    "application-composition": {*BASE, *CONTAINER, "nodes"},
+    "application-camera": {"pillow", "pictures", "nodes", "interfaces"},
+    "application-detector": {"pillow", "onnxruntime", "detection", "nodes", "interfaces"},
+    "application-reader": {"pillow", "onnxruntime", "recognition", "nodes", "interfaces"},
+    "application-monitor": {"nodes", "interfaces"},
+    "examples": {*CONTAINER, "bringup", "nodes", "examples"},
+    "recorder": {"prometheus", "recorder", "interfaces", "composition_interfaces"},
+    "overlay-interfaces-carrier": BASE,
+    "overlay-nodes-carrier": BASE,
+}
+
+
+@pytest.mark.parametrize("role", ROOTED)
+def test_each_role_holds_what_it_needs_and_nothing_else(images: Images, role: str) -> None:
+    assert held(images[role]) == HELD[role]
+
+
+def sources(folder: Path) -> dict[str, str]:
+    """Digest of every source file below a folder."""
+    files = sorted(folder.rglob("*.py"))
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_sources_of_the_nodes_are_the_same_in_every_pattern(images: Images) -> None:
+    wanted = sources(IMAGES / "workspace/src/ros2bench_nodes/ros2bench_nodes")
+    assert wanted
+    for role in WITH_NODES:
+        assert sources(images[role].root / WORKSPACE / SITE / "ros2bench_nodes") == wanted, role
+    assert sources(images["overlay-nodes"].root / SITE / "ros2bench_nodes") == wanted
+    assert sources(images["overlay-nodes-carrier"].root / "overlay" / SITE / "ros2bench_nodes") == wanted
+
+
+def test_images_of_the_patterns_share_ros_and_the_workspace(images: Images) -> None:
+    common = set(images["application-monolithic"].layers)
+    for role in WITH_NODES:
+        common &= set(images[role].layers)
+    # Operating system, ROS, bringup, interfaces, nodes.
+    assert len(common) >= 5
+    monitor = images["application-monitor"]
+    assert len(set(monitor.layers) - common) <= 1
+    runtime = images["application-monolithic"].layers[:2]
+    assert all(images[role].layers[:2] == runtime for role in ROOTED if role != "recorder")
+
+
+@pytest.mark.parametrize("role", ALONE)
+def test_an_overlay_is_nothing_but_its_install_space(images: Images, role: str) -> None:
+    image = images[role]
+    (package,) = (entry.name for entry in (image.root / "share/ament_index/resource_index/packages").iterdir())
+    assert package == f"ros2bench_{role.removeprefix('overlay-')}"
+    folders = {entry.name for entry in image.root.iterdir() if entry.is_dir()}
+    assert folders <= {"lib", "share"}
+    assert {entry.name for entry in (image.root / SITE).iterdir() if "-" not in entry.name} == {package}
+    assert len(image.layers) == 1
+    assert not image.config.get("Entrypoint")
+
+
+@pytest.mark.parametrize("role", CARRIERS)
+def test_a_carrier_is_the_base_and_the_same_install_space(images: Images, role: str) -> None:
+    carrier, base = images[role], images["application-overlay-base"]
+    assert carrier.layers[:-1] == base.layers
+    alone = images[role.removesuffix("-carrier")].root
+    names = {str(path.relative_to(alone)) for path in alone.rglob("*")}
+    assert names == {str(path.relative_to(carrier.root / "overlay")) for path in (carrier.root / "overlay").rglob("*")}
+
+
+@pytest.mark.parametrize("role", ["application-composition", "examples"])
+def test_the_list_of_components_names_the_files_of_the_image(images: Images, role: str) -> None:
+    root = images[role].root
+    manifest = json.loads((root / MANIFEST).read_bytes())
+    assert {component["package"] for component in manifest["components"]}
+    for path, digest in manifest["files"].items():
+        assert hashlib.sha256((root / path.lstrip("/")).read_bytes()).hexdigest() == digest
+
+
+# The others are made of the same layers.
+@pytest.mark.parametrize("role", ["application-composition", "application-monitor", "examples", "recorder"])
+def test_every_shared_library_finds_what_it_needs(images: Images, tmp_path: Path, role: str) -> None:
     script = (
         "find /opt -name '*.so*' -type f | while read -r library; do "
         'LC_ALL=C ldd "$library" 2>/dev/null | grep -q "not found" && echo "$library"; done; true'
     )
-    for role, image in images.items():
-        done = subprocess.run(image.command(tmp_path, "sh", "-c", script), capture_output=True, text=True, check=True)
-        missing = [line for line in done.stdout.splitlines() if "introspection" not in line]
-        assert missing == [], role
+    done = subprocess.run(
+        images[role].command(tmp_path, "sh", "-c", script), capture_output=True, text=True, check=True
+    )
+    assert [line for line in done.stdout.splitlines() if "introspection" not in line] == []
 
 
-def test_building_everything_anew_gives_the_same_digests(
-    images: Images, recipe: Recipe, buildah: Buildah, steps: Steps, tmp_path: Path
+ROLES_THAT_CHANGE = ("overlay-nodes", "overlay-nodes-carrier", "application-monolithic", "application-monitor")
+
+
+def test_an_update_of_one_node_is_one_small_layer(
+    images: Images, buildah: Buildah, steps: Steps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again: dict[str, str] = {}
+    changed = tmp_path / "images"
+    shutil.copytree(IMAGES, changed, ignore=shutil.ignore_patterns("__pycache__"))
+    node = changed / "workspace/src/ros2bench_nodes/ros2bench_nodes/monitor.py"
+    node.write_text(node.read_text() + "\nCHANGED = True\n")
+    recipe = make_recipe("wheels", "jazzy", cache_folder(), steps, images=changed)
+    sent: dict[str, int] = {}
     with only_build(cache_folder(), steps):
-        build_bases(recipe, buildah, steps, cached=False)
-        for role in ROLES:
-            reference = build_role(role, recipe, buildah, steps, cached=False)
-            buildah.push(reference, f"oci:{tmp_path / role}", None)
-            again[role] = read_oci(tmp_path / role)[0]
-    assert again == {role: image.digest for role, image in images.items()}
+        for role in ("application-overlay-base", "overlay-interfaces", *ROLES_THAT_CHANGE):
+            build = recipe.role(role)
+            buildah.make(build)
+            layers = buildah.inspect(build.name).layers
+            sent[role] = sum(size for digest, size in layers if digest not in images[role].layers)
+    assert sent["application-overlay-base"] == sent["overlay-interfaces"] == 0
+    assert 0 < sent["overlay-nodes"] < 400_000
+    with capsys.disabled():
+        print("\nupdate of monitor.py, bytes of new layers:", sent)  # noqa: T201 (what the test measures)
+
+
+def test_building_everything_anew_gives_the_same_digests(images: Images, recipe: Recipe, steps: Steps) -> None:
+    again: dict[str, str] = {}
+    # Its own memory of what it has built: everything once, and all of it anew.
+    fresh = Buildah(cache_folder() / "containers", steps)
+    # The others are made of the same layers.
+    roles = ("application-composition", "application-detector", "recorder", "examples", *OVERLAY_ROLES, ROS1)
+    with only_build(cache_folder(), steps):
+        for role in roles:
+            build = recipe.role(role)
+            fresh.make(build, cached=False)
+            again[role] = fresh.inspect(build.name).digest
+    assert again == {role: images[role].digest for role in roles}

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from images.build import check_lock, locked_already, missing_images
 from images.errors import BuildError
 from images.inputs import digest_of_files, digest_of_texts, short
-from images.lock import Lock, LockedImage, read_lock, with_images, write_lock
+from images.lock import Lock, LockedComponents, LockedImage, LockedOverlay, read_lock, with_images, write_lock
+from images.publish import check_lock, locked_already, locked_overlays, missing_images
 from images.registry import Registry
 
 A, B, C = (f"sha256:{digit * 64}" for digit in "abc")
@@ -93,6 +93,24 @@ def test_lock_is_written_as_the_contract_says_and_read_back(tmp_path: Path) -> N
     }
     assert read_lock(path) == lock_of(recorder=image())
     assert [file.name for file in path.parent.iterdir()] == ["images.lock.json"]
+
+
+def test_lock_holds_signatures_and_what_overlays_stand_on(tmp_path: Path) -> None:
+    path = tmp_path / "lock.json"
+    components = LockedComponents(public_key="a2V5", signature="c2ln")
+    overlay = LockedOverlay(base="b", below=["interfaces"], packages=B, interfaces={}, against={"m/msg/A": A})
+    images = {
+        "application-composition": image().model_copy(update={"components": components}),
+        "overlay-nodes-carrier": image().model_copy(update={"overlay": overlay}),
+    }
+    write_lock(path, lock_of(**images))
+    written = json.loads(path.read_text())["images"]
+    assert written["application-composition"]["components"] == {"public_key": "a2V5", "signature": "c2ln"}
+    assert written["overlay-nodes-carrier"]["overlay"]["below"] == ["interfaces"]
+    read = read_lock(path)
+    assert read == lock_of(**images)
+    assert locked_overlays(read) == {"nodes": overlay}
+    assert locked_overlays(None) == {}
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"contract": 2}', "[1]"])

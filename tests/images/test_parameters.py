@@ -12,6 +12,7 @@ parameters = module("ros2bench_nodes.parameters")
 def test_defaults_are_those_of_the_contract() -> None:
     assert parameters.checked("detector", {}) == {
         "health_port": 0,
+        "silence_limit_s": 5.0,
         "input_width_px": 320,
         "input_height_px": 224,
         "threads": 1,
@@ -20,7 +21,13 @@ def test_defaults_are_those_of_the_contract() -> None:
         "repeat": 1,
     }
     assert parameters.checked("reader", {})["max_boxes"] == 8
-    assert set(parameters.checked("monitor", {})) == {"health_port"}
+    assert set(parameters.checked("monitor", {})) == {"health_port", "silence_limit_s"}
+
+
+def test_the_reader_is_silent_for_as_long_as_its_triggers_are_apart() -> None:
+    assert parameters.checked("reader", {})["silence_limit_s"] == 8.0
+    assert parameters.checked("reader", {"trigger_period_s": 20})["silence_limit_s"] == 65.0
+    assert parameters.checked("reader", {"trigger_period_s": 20, "silence_limit_s": 30})["silence_limit_s"] == 30.0
 
 
 def test_whole_number_is_a_rate() -> None:
@@ -46,6 +53,7 @@ def test_whole_number_is_a_rate() -> None:
         ("detector", "score_threshold", 1.5, "from 0 to 1"),
         ("reader", "trigger_period_s", -1, "greater than 0"),
         ("monitor", "health_port", 65536, "from 0 to 65535"),
+        ("detector", "silence_limit_s", 0, "greater than 0"),
     ],
 )
 def test_refusal_names_parameter_value_and_rule(kind: str, name: str, value: Any, words: str) -> None:

@@ -13,6 +13,7 @@ from tests.images.in_cluster import module
 
 http_api = module("ros2bench_recorder.http_api")
 captures = module("ros2bench_recorder.captures")
+components = module("ros2bench_recorder.components")
 
 TOPIC = "/results"
 
@@ -28,6 +29,29 @@ class Replaceable:
         return getattr(self.current, name)
 
 
+class StandInContainer:
+    """A component container that holds one camera and refuses to load another."""
+
+    closed = 0
+
+    def __init__(self, container: str) -> None:
+        if container != "/perception":
+            raise components.RelayError(404, f"nobody offers {container}/_container/list_nodes in domain 7")
+
+    def call(self, service: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Answer as a container would."""
+        if service == "list_nodes":
+            return {"unique_ids": [1], "full_node_names": ["/camera"]}
+        if service == "load_node":
+            message = f"duplicate_name: {content['node']}"
+            return {"success": False, "error_message": message, "full_node_name": "", "unique_id": 0}
+        return {"success": service == "unload_signed", "error_message": ""}
+
+    def close(self) -> None:
+        """Count."""
+        StandInContainer.closed += 1
+
+
 def health(path: str) -> tuple[int, str]:
     return (200, "recording") if path == "/healthz" else (503, "not yet")
 
@@ -40,6 +64,7 @@ def server() -> Iterator[tuple[Replaceable, int]]:
         status=lambda: {"contract": 1},
         metrics=lambda: b"ros2bench_messages_total 1.0\n",
         health=health,
+        relay=components.Relay(StandInContainer, linger_s=0.2),
     )
     running = http_api.listen(api, 0)
     yield store, running.server_address[1]
@@ -122,6 +147,77 @@ def test_refusals_are_sentences(
     answered, said = ask(connection, method, path, content)
     assert answered == status
     assert words in said["error"]
+
+
+SIGNED = {"nonce": "a", "time_ns": 1, "signature": "s"}
+LOAD = {"container": "/perception", "package": "p", "plugin": "p.C", "node": "camera", **SIGNED}
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "answer"),
+    [
+        ("list", {}, {"components": [{"unique_id": 1, "full_node_name": "/camera"}]}),
+        ("load", LOAD, {"success": False, "error_message": "duplicate_name: camera", "unique_id": 0}),
+        ("unload", {"unique_id": 1, **SIGNED}, {"success": True, "error_message": "", "unique_id": 1}),
+        ("unload", {"unique_id": 1}, {"success": False, "error_message": "", "unique_id": 1}),
+    ],
+)
+def test_calls_are_passed_on_to_the_container(
+    connection: http.client.HTTPConnection, call: str, content: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    status, said = ask(connection, "POST", f"/v1/components/{call}", {"container": "/perception", **content})
+    assert status == 200
+    assert said == (answer if call == "list" else {"full_node_name": "", **answer})
+
+
+@pytest.mark.parametrize(
+    ("call", "content", "status", "words"),
+    [
+        ("list", {"container": "/other"}, 404, "nobody offers /other"),
+        ("list", {"container": "perception"}, 400, "must begin with /"),
+        ("list", {}, 400, "missing: ['container']"),
+        ("list", [], 400, "must be an object"),
+        ("load", {**LOAD, "environment": {}}, 400, "unknown: ['environment']"),
+        ("load", {**LOAD, "remap": "a:=b"}, 400, "remap is 'a:=b'"),
+        ("load", {**LOAD, "parameters": []}, 400, "parameters is []"),
+        ("load", {**LOAD, "time_ns": True}, 400, "time_ns is True"),
+        ("unload", {"container": "/perception", "unique_id": -1}, 400, "unique_id is -1"),
+        ("reload", {"container": "/perception"}, 404, "choices: list, load, unload"),
+    ],
+)
+def test_calls_that_cannot_be_passed_on_are_refused(
+    connection: http.client.HTTPConnection, call: str, content: Any, status: int, words: str
+) -> None:
+    answered, said = ask(connection, "POST", f"/v1/components/{call}", content)
+    assert answered == status
+    assert words in said["error"]
+
+
+def test_relay_leaves_the_domain_a_while_after_the_last_call() -> None:
+    opened: list[str] = []
+
+    def connect(container: str) -> StandInContainer:
+        opened.append(container)
+        return StandInContainer(container)
+
+    relay, closed = components.Relay(connect, linger_s=0.2), StandInContainer.closed
+    for _ in range(3):
+        relay.answer("list", {"container": "/perception"})
+    assert opened == ["/perception"]
+    while StandInContainer.closed == closed:
+        time.sleep(0.01)
+    relay.answer("list", {"container": "/perception"})
+    assert opened == ["/perception"] * 2
+    relay.close()
+    relay.close()
+    assert StandInContainer.closed == closed + 2
+
+
+def test_image_without_the_packages_says_so() -> None:
+    # The tests have no ROS, as a recorder image may lack the packages of composition.
+    with pytest.raises(components.RelayError, match="cannot speak to component containers") as refused:
+        components.RosConnection("/perception")
+    assert refused.value.status == 501
 
 
 def test_unknown_topic_is_refused_with_the_known_ones(connection: http.client.HTTPConnection, store: Any) -> None:

@@ -5,7 +5,7 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from tests.images.sandbox import BuiltImage, Network
 
 pytestmark = pytest.mark.image
 
-Images = dict[str, BuiltImage]
+Images = Mapping[str, BuiltImage]
 PARAMETERS = ("--params-file", "/etc/ros2bench/parameters.yaml")
 NODES = ("camera", "detector", "reader", "monitor")
 RATE_HZ = 10.0
@@ -215,12 +215,14 @@ def test_text_of_the_picture_is_read(images: Images, network: Network, configura
 def test_node_alone_stops_within_a_second(images: Images, network: Network, configuration: Path, node: str) -> None:
     command = ["ros2bench-node", node, "--ros-args", "-p", "health_port:=8081"]
     started = subprocess.Popen(
-        network.inside(images["application-monolithic"].command(configuration, *command, **PROFILE)),
+        network.inside(images[f"application-{node}"].command(configuration, *command, **PROFILE)),
         stderr=subprocess.PIPE,
         text=True,
     )
     pods = Pods(network, started, started)
-    pods.wait(8081, "/readyz")
+    pods.wait(8081, "/startz")
+    # Alone, only the camera has something to do.
+    assert network.ask(8081, "/readyz")[0] == (200 if node == "camera" else 503)
     assert stop_time_s(started) < 1
 
 

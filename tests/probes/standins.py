@@ -268,6 +268,7 @@ class StandInRecorder:
                     "publishers": [publisher] if self.incompatible else [],
                 }
             ],
+            "nodes": ["/monitor"] if self.incompatible else [],
             "discovered": self.discovered,
             "active_capture": self.active,
         }

@@ -13,6 +13,7 @@ from probes.preconditions import (
     Finding,
     application_runs,
     little_stray_load,
+    network_carries,
     no_leftovers,
     no_other_experiment,
     refuse_blocking,
@@ -64,6 +65,16 @@ def test_the_socket_limit_is_read_for_this_kernel_and_admitted_unknown_for_other
     assert "cannot be read from here" in socket_buffers_allowed(1, [machine(boot="other")], boot_id())[0].message
 
 
+def test_what_a_network_takes_for_granted_is_said_before() -> None:
+    assert OUTPUTS.network is not None
+    meeting = {name: OUTPUTS.network.model_copy(update={"discovery": name}) for name in ("server", "multicast")}
+    assert network_carries(meeting["server"], 2) == []
+    assert network_carries(meeting["multicast"], 1) == []
+    assert [found.check for found in network_carries(meeting["multicast"], 2)] == ["multicast"]
+    host = OUTPUTS.network.model_copy(update={"mode": "host", "discovery": "host-network"})
+    assert "everybody in domain 7 on that network" in network_carries(host, 1)[0].message
+
+
 def test_blocking_findings_end_the_command_and_warnings_do_not() -> None:
     refuse_blocking([Finding("a", "warning", "m")])
     with pytest.raises(TargetError, match="b: first\nc: second") as caught:
@@ -71,14 +82,20 @@ def test_blocking_findings_end_the_command_and_warnings_do_not() -> None:
     assert (caught.value.next_step, caught.value.reason) == ("do", "b")
 
 
+PUBLISHED = {"topic": TOPIC, "types": ["ros2bench_interfaces/msg/Result"], "publishers": 1}
+HEARD = {"name": TOPIC, "type": "ros2bench_interfaces/msg/Result", "received_total": 3, "publishers": []}
+
+
 def silence(**changes: Any) -> str:
     recorder = StandInRecorder(Deployment())
     recorder.incompatible = changes.pop("incompatible", False)
     recorder.discovered = changes.pop("discovered", [])
+    discovery, ready = changes.pop("mode", "server"), changes.pop("ready", 1)
     status = RecorderStatus.model_validate(recorder.status() | changes)
     recorder.close()
     topic = application().topics[0]
-    return str(explain_silence(status, topic, OUTPUTS.network, waited_s=5, pods="1 of 1 Ready", namespace="n"))
+    network = OUTPUTS.network.model_copy(update={"discovery": discovery}) if OUTPUTS.network else None
+    return str(explain_silence(status, topic, network, waited_s=5, ready=ready, expected=1, namespace="n"))
 
 
 @pytest.mark.parametrize(
@@ -88,14 +105,23 @@ def silence(**changes: Any) -> str:
         ({"rmw": "rmw_cyclonedds_cpp"}, "different middlewares"),
         ({"discovered": [{"topic": TOPIC, "types": ["o/msg/O"], "publishers": 1}]}, "published as o/msg/O"),
         ({"incompatible": True}, "quality of service does not match"),
-        ({"discovered": [{"topic": "/x", "types": ["o/msg/O"], "publishers": 1}]}, "discovery works"),
-        ({}, "nothing is published in this domain"),
+        ({"discovered": [{"topic": "/x", "types": ["o/msg/O"], "publishers": 1}]}, "discovery works, but nobody"),
+        ({"nodes": ["/camera"]}, "discovery works, but nobody"),
+        ({"discovered": [PUBLISHED]}, "the publisher is discovered, so discovery works, but no data arrives"),
+        ({"discovered": [PUBLISHED], "topics": [HEARD]}, "3 messages did arrive, but none that was published after"),
+        ({}, "no participant at all is discovered in domain 7"),
+        ({}, "UDP 11811 as well as UDP 9150-9399 and 7000-7399 may pass"),
+        ({"mode": "multicast"}, "Most pod networks carry no multicast"),
+        ({"mode": "static-peers"}, "older ones ignore ROS_STATIC_PEERS"),
+        ({"mode": "host-network"}, "machines' network carries multicast"),
+        ({"ready": 0}, "no pod of the application is Ready"),
     ],
 )
 def test_silence_names_its_likely_cause(changes: dict[str, Any], said: str) -> None:
     text = silence(**changes)
     assert said in text
-    for part in (TOPIC, "ros2bench_interfaces/msg/Result", "1 of 1 Ready", "kubectl -n n logs"):
+    ready = f"{changes.get('ready', 1)} of 1 Ready"
+    for part in (TOPIC, "ros2bench_interfaces/msg/Result", ready, "kubectl -n n logs"):
         assert part in text
 
 

@@ -2,7 +2,6 @@
 
 import json
 import runpy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +11,12 @@ import yaml
 
 from components import guardrails
 from components.refusal import Refusal
-from stacks import program
 from stacks.outputs import StackOutputs
-from stacks.reading import KEY, read_spec
-from tests.support import values
-from tests.support.deployment import CLUSTER_UID, Deployment, deploy
+from stacks.reading import KEY
+from tests.stacks.conftest import Run
+from tests.support.deployment import CLUSTER_UID, Deployment
 
 ROOT = Path(__file__).parent.parent.parent
-Run = Callable[..., Deployment]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Run a stack of a name with a spec; images exist, the cluster is reached through a proxy. The same is run once."""
-    folder = tmp_path_factory.mktemp("stack")
-    environment = {
-        "KUBECONFIG": str(values.kubeconfig(folder)),
-        "ROS2BENCH_IMAGES_LOCK": str(values.lock_file(folder)),
-        "HTTPS_PROXY": "http://proxy.example",
-    }
-    done: dict[str, Deployment] = {}
-
-    def run_stack(stack: str = "monolithic", *, again: bool = False, **spec: Any) -> Deployment:
-        key = json.dumps([stack, spec])
-        if again or key not in done:
-            unchecked: dict[str, Any] = {"images": {"checkRegistry": False}}
-            read = read_spec(stack, {KEY: unchecked | spec}, environment)
-            done[key] = deploy(lambda: program.run(stack, read, environment))
-        return done[key]
-
-    return run_stack
 
 
 def pod(deployment: Deployment, name: str) -> dict[str, Any]:
@@ -57,7 +32,15 @@ def test_a_running_experiment_is_namespace_policies_server_recorder_and_applicat
     assert [r.name for r in deployment.of("Deployment")] == ["discovery", "recorder", "perception"]
     assert [r.name for r in deployment.of("Service")] == ["discovery"]
     assert [r.name for r in deployment.of("Namespace") if r.type.startswith("kubernetes:")] == ["namespace"]
-    assert len(deployment.of("NetworkPolicy")) == 4
+    policies = [
+        "allow-dds",
+        "allow-discovery",
+        "allow-discovery-use",
+        "allow-name-look-ups",
+        "allow-probes",
+        "default-deny",
+    ]
+    assert sorted(r.name for r in deployment.of("NetworkPolicy")) == policies
     assert len(deployment.of("ConfigMap")) == 3
 
 
@@ -155,7 +138,7 @@ def test_a_limit_below_its_request_is_refused(run: Run) -> None:
         run(resources={"nodes": {"camera": {"memoryLimitMebibytes": 1}}})
 
 
-@pytest.mark.parametrize("stack", ["monolithic", "platform", "dev"])
+@pytest.mark.parametrize("stack", ["monolithic", "microservices", "composition", "overlay", "platform", "dev"])
 def test_every_object_is_labelled_checked_and_on_the_named_cluster(run: Run, stack: str) -> None:
     deployment = run(stack)
     (provider,) = [r for r in deployment.resources if r.type == "pulumi:providers:kubernetes"]

@@ -32,7 +32,8 @@ def test_every_stack_file_of_the_project_is_valid(path: Path) -> None:
 
 
 def test_the_stack_files_are_found() -> None:
-    assert {"Pulumi.dev.yaml", "Pulumi.monolithic.yaml", "Pulumi.platform.yaml"} <= {p.name for p in STACK_FILES}
+    wanted = ("dev", "platform", *patterns.names())
+    assert {f"Pulumi.{stack}.yaml" for stack in wanted} <= {path.name for path in STACK_FILES}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ def test_kind_and_pattern_follow_from_the_name_of_the_stack(stack: str, kind: st
 
 def test_the_defaults_are_those_of_the_reference_load() -> None:
     load = read({}).application.load
+    assert load is not None
     assert (load.rate_hz, load.width_px, load.height_px) == (10.0, 640, 480)
     assert read({}).network.socket_buffer_bytes == 4_194_304
 
@@ -92,7 +94,10 @@ def test_keys_below_a_name_of_the_users_choice_are_checked() -> None:
         ({"application": {"load": {"rateHz": float("nan")}}}, "load.rateHz: is nan. It should be a finite number"),
         ({"application": {"load": {"source": "cats"}}}, "load.source: is 'cats', which does not match"),
         ({"application": []}, "application: is [], a mapping is expected"),
-        ({"network": {"mode": "hots"}}, "network.mode: is 'hots'. Choices: pod."),
+        (
+            {"network": {"discovery": "serve"}},
+            "network.discovery: is 'serve'. Did you mean server? Choices: host-network, ",
+        ),
         ({"placement": {"nearRecorder": "yes"}}, "nearRecorder: is 'yes', true or false is expected"),
         ({"kind": "platform", "pattern": "monolithic"}, "a platform has none"),
         ({"application": {"name": "percepton"}}, "Did you mean perception?"),

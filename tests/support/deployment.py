@@ -74,7 +74,7 @@ class _Recorder(mocks.Mocks):
 
 
 @cache
-def _event_loop() -> asyncio.AbstractEventLoop:
+def event_loop() -> asyncio.AbstractEventLoop:
     """One loop for all deployments: Pulumi takes the thread's own, and other tests' asyncio.run() removes it."""
     loop = asyncio.new_event_loop()
     atexit.register(loop.close)
@@ -88,7 +88,7 @@ def deploy(program: Callable[[], object]) -> Deployment:
         program: Registers resources; what it returns is resolved and kept, if it is an output.
     """
     deployment = Deployment()
-    asyncio.set_event_loop(_event_loop())
+    asyncio.set_event_loop(event_loop())
     monitor = mocks.MockMonitor(_Recorder(deployment))
     mocks.set_mocks(_Recorder(deployment), monitor=monitor, project="ros2bench", stack="test")
 

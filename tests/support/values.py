@@ -4,12 +4,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-from components.graph import Application, Load, Node, Resources, perception
-from stacks.spec import Load as LoadSpec
+from components.graph import Application, Component, Node, Resources
+from components.needs import Needs, Readiness
+from components.perception import Load, perception
+from stacks.load import Load as LoadSpec
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 REGISTRY = "registry.example:5000"
-ROLES = ("application-monolithic", "recorder")
+NODES = ("camera", "detector", "reader", "monitor")
+ROLES = (
+    "application-monolithic",
+    *(f"application-{name}" for name in NODES),
+    "application-composition",
+    "application-overlay-base",
+    "overlay-interfaces",
+    "overlay-interfaces-carrier",
+    "overlay-nodes",
+    "overlay-nodes-carrier",
+    "recorder",
+    "ros1",
+)
+SIGNATURE = {"public_key": "a2V5", "signature": "c2lnbmF0dXJl"}
 
 
 def load() -> Load:
@@ -22,11 +37,14 @@ def application() -> Application:
     return perception(load())
 
 
-def node(name: str, *, cpu_limit_millicores: int | None = None) -> Node:
-    """A node that talks to nobody."""
+def node(name: str, *, cpu_limit_millicores: int | None = None, needs: Needs | None = None) -> Node:
+    """A node that talks to nobody and has every ingredient."""
     return Node(
         name=name,
         command=("ros2bench-node", name),
+        component=Component(package="package", plugin=f"package.{name}.Class"),
+        image=f"application-{name}",
+        needs=needs or Needs(readiness=Readiness(kind="heartbeat")),
         publishes=(),
         subscribes=(),
         resources=Resources(
@@ -40,7 +58,10 @@ def node(name: str, *, cpu_limit_millicores: int | None = None) -> Node:
 
 def lock_document() -> dict[str, Any]:
     """What `python -m images.build` writes."""
-    images = {role: {"repository": f"ros2bench/{role}", "digest": DIGEST, "inputs": DIGEST} for role in ROLES}
+    images: dict[str, Any] = {
+        role: {"repository": f"ros2bench/{role}", "digest": DIGEST, "inputs": DIGEST} for role in ROLES
+    }
+    images["application-composition"]["components"] = SIGNATURE
     return {"contract": 1, "registry": REGISTRY, "flavour": "wheels", "rosDistro": "jazzy", "images": images}
 
 

@@ -4,7 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-from ros2bench_bringup.health import listen, serve
+from ros2bench_bringup.health import joint_state
+from ros2bench_bringup.health_server import listen, serve
 from ros2bench_bringup.plan import PlanError, read_plan
 from ros2bench_bringup.supervisor import supervise
 
@@ -18,7 +19,7 @@ def main() -> int:
         return EXIT_USAGE
     try:
         plan = read_plan(Path(sys.argv[1]))
-        server = listen(plan.processes, plan.port)
+        server = listen(plan.port, lambda path: joint_state(plan.processes, path))
     except PlanError as error:
         print(f'ros2bench-bringup: {error}', file=sys.stderr)
         return EXIT_USAGE

@@ -1,27 +1,26 @@
-"""Joint health of the processes in one container: healthy only when every one of them is."""
+"""Joint health of the processes in one container: well only when every one of them is."""
 
-import json
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ros2bench_bringup.plan import Process
 
-PATHS = ('/healthz', '/readyz')
-PROBE_LIMIT_S = 0.8
+OK = 'ok'
+NOT_ASKED = 'not asked: it has no health port'
+# Less than the three seconds that the kubelet waits for the container's own answer.
+PROBE_LIMIT_S = 2.0
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def ask(port: int, path: str) -> str:
-    """State of one process: `ok`, or what is wrong. A process without a port is trusted."""
+    """State of one process: `ok`, or what is wrong. One without a port is only known to run."""
     if port == 0:
-        return 'ok'
+        return NOT_ASKED
     try:
         with LOCAL.open(f'http://127.0.0.1:{port}{path}', timeout=PROBE_LIMIT_S):
-            return 'ok'
+            return OK
     except urllib.error.HTTPError as error:
         return f'{error.code}: {error.read(200).decode(errors="replace")}'
     except OSError as error:
@@ -35,39 +34,4 @@ def joint_state(
     with ThreadPoolExecutor(max_workers=len(processes)) as pool:
         states = list(pool.map(lambda process: ask_one(process.port, path), processes))
     named = {process.name: state for process, state in zip(processes, states, strict=True)}
-    return (200 if all(state == 'ok' for state in states) else 503), named
-
-
-def listen(processes: Sequence[Process], port: int) -> ThreadingHTTPServer | None:
-    """Take the port of the joint health; port 0 takes none. `serve` then answers.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    if port == 0:
-        return None
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path in PATHS:
-                status, states = joint_state(processes, self.path)
-            else:
-                status, states = 404, {'error': f'choices: {", ".join(PATHS)}'}
-            body = json.dumps(states).encode()
-            self.send_response(status)
-            self.send_header('Content-Type', 'application/json')
-            self.send_header('Content-Length', str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet: the kubelet asks every few seconds."""
-
-    server = ThreadingHTTPServer(('0.0.0.0', port), Handler)
-    server.daemon_threads = True
-    return server
-
-
-def serve(server: ThreadingHTTPServer) -> None:
-    """Answer in threads of their own for the rest of the process."""
-    threading.Thread(target=server.serve_forever, name='health', daemon=True).start()
+    return (200 if all(state in {OK, NOT_ASKED} for state in states) else 503), named

@@ -1,29 +1,37 @@
-"""`ros2bench-node NAME …`: becomes one node of the reference application."""
+"""`ros2bench-node [PACKAGE/]NAME …`: becomes one node of a package of the workspace."""
 
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 
 EXIT_USAGE = 2
-PACKAGE = 'ros2bench_nodes'
+DEFAULT_PACKAGE = 'ros2bench_nodes'
 
 
 def main() -> int:
-    """Run the executable NAME of the nodes' package with the remaining arguments."""
-    try:
-        executables = {
-            entry.name: entry
-            for entry in distribution(PACKAGE).entry_points
-            if entry.group == 'console_scripts'
-        }
-    except PackageNotFoundError:
-        executables = {}
-    name = sys.argv[1] if len(sys.argv) > 1 else ''
+    """Run the executable NAME of a package with the remaining arguments."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ''
+    package, _, name = wanted.rpartition('/')
+    executables = executables_of(package or DEFAULT_PACKAGE)
     if name not in executables:
         choices = ', '.join(sorted(executables)) or 'none, the package is not in this image'
-        print(f'ros2bench-node: there is no node "{name}"; choices: {choices}.', file=sys.stderr)
+        print(
+            f'ros2bench-node: there is no node "{name}" in {package or DEFAULT_PACKAGE}; '
+            f'choices: {choices}.',
+            file=sys.stderr,
+        )
         return EXIT_USAGE
     sys.argv = [name, *sys.argv[2:]]
-    return executables[name].load()()
+    return executables[name]()()
+
+
+def executables_of(package: str) -> Mapping[str, Callable[[], Callable[[], int]]]:
+    """What loads each executable of a package, by name; nothing where there is no such package."""
+    try:
+        entries = distribution(package).entry_points
+    except PackageNotFoundError:
+        return {}
+    return {entry.name: entry.load for entry in entries if entry.group == 'console_scripts'}
 
 
 if __name__ == '__main__':

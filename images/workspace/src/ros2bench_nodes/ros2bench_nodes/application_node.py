@@ -2,71 +2,117 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from ros2bench_nodes.health import Health, serve
-from ros2bench_nodes.parameters import ParameterError, checked
+from ros2bench_bringup import health_server
+from ros2bench_nodes.health import Health
+from ros2bench_nodes.parameters import RULES, ParameterError, Rule, checked
 from ros2bench_nodes.stop_request import StopRequest
 
 EXIT_FAILED = 1
 EXIT_BAD_PARAMETER = 2
 STOP_LIMIT_S = 0.5
-HEARTBEAT_PERIOD_S = 1.0
+TURN_PERIOD_S = 1.0
 DECLARED_BY_RCLPY = frozenset({'use_sim_time', 'start_type_description_service'})
 
 
 class ApplicationNode(Node):
-    """A node that can run alone or be loaded beside others: it never spins itself."""
+    """A node that can run alone or be loaded beside others: it never spins itself.
 
-    def __init__(self, kind: str, **node_options: Any) -> None:
-        """Check the parameters and begin to answer health probes.
+    A node overrides `make`, calls `self.health.note_message` whenever it has done something with a
+    message, and where it has threads `check_work` and `destroy_node`.
+    """
+
+    def __init__(
+        self, kind: str, *, rules: Mapping[str, Rule] | None = None, **node_options: Any
+    ) -> None:
+        """Check the parameters, make what the node is made of, and answer health probes.
 
         Args:
-            kind: which rules of `parameters.RULES` hold; also the default node name.
+            kind: what the node is in words; also its name unless `node_name` says otherwise.
+            rules: its parameters; None: those of `parameters.RULES` for this kind.
             node_options: as `rclpy.node.Node` takes them (context, parameter_overrides …).
 
         Raises:
             ParameterError: a parameter is refused or the health port is taken.
         """
-        super().__init__(kind, automatically_declare_parameters_from_overrides=True, **node_options)
+        super().__init__(
+            node_options.pop('node_name', kind),
+            automatically_declare_parameters_from_overrides=True,
+            **node_options,
+        )
+        self._health_server: health_server.HealthServer | None = None
+        try:
+            self.values = self._checked_parameters(kind, RULES[kind] if rules is None else rules)
+            self.health = Health(self.values['silence_limit_s'])
+            self._health_server = self._serve_health(kind)
+            self.make()
+        except BaseException:
+            # A component container lives on; nothing of a node that could not be made may stay.
+            ApplicationNode.destroy_node(self)
+            raise
+        # On the steady clock: a simulated clock that stands still must not look like a hung node.
+        self._turning = self.create_timer(
+            TURN_PERIOD_S, self._on_turn, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self.health.note_start()
+
+    def make(self) -> None:
+        """Make models, publishers and subscriptions from `self.values`, threads last.
+
+        Raises:
+            ParameterError: a parameter names something that is not there.
+        """
+
+    def check_work(self) -> None:
+        """Raise if a thread of the node has died; nodes with threads override this."""
+
+    def destroy_node(self) -> None:
+        """Stop answering health probes and free everything that the node made."""
+        if self._health_server is not None:
+            health_server.stop(self._health_server)
+            self._health_server = None
+        super().destroy_node()
+
+    def _checked_parameters(self, kind: str, rules: Mapping[str, Rule]) -> dict[str, Any]:
         given = {
             name: parameter.value
             for name, parameter in self.get_parameters_by_prefix('').items()
             if name not in DECLARED_BY_RCLPY and not name.startswith('qos_overrides.')
         }
-        self.values = checked(kind, given)
-        for name in self.values.keys() - given.keys():
-            self.declare_parameter(name, self.values[name])
-        self.health = Health()
+        values = checked(kind, given, rules)
+        for name in values.keys() - given.keys():
+            self.declare_parameter(name, values[name])
+        return values
+
+    def _serve_health(self, kind: str) -> health_server.HealthServer | None:
+        def answer(path: str) -> tuple[int, dict[str, str]]:
+            status, sentence = self.health.answer(path)
+            return status, {'status': sentence}
+
+        port = self.values['health_port']
         try:
-            self._health_server = serve(self.health, self.values['health_port'])
+            server = health_server.listen(port, answer)
         except OSError as error:
             raise ParameterError(
-                f'Parameter "health_port" of the {kind} is {self.values["health_port"]} but that '
-                f'port cannot be used ({error.strerror}): give another one or 0 for none.'
+                f'Parameter "health_port" of the {kind} is {port} but that port cannot be used '
+                f'({error.strerror}): give another one or 0 for none.'
             ) from error
-        self._heartbeat = self.create_timer(HEARTBEAT_PERIOD_S, self._beat)
+        if server is not None:
+            health_server.serve(server)
+        return server
 
-    def check_work(self) -> None:
-        """Raise if a thread of the node has died; nodes with threads override this."""
-
-    def _beat(self) -> None:
+    def _on_turn(self) -> None:
         self.check_work()
-        self.health.beat()
-
-    def destroy_node(self) -> None:
-        """Stop answering health probes and free everything that the node made."""
-        if self._health_server is not None:
-            self._health_server.shutdown()
-            self._health_server.server_close()
-        super().destroy_node()
+        self.health.note_turn()
 
 
 def run(make_node: Callable[[], ApplicationNode]) -> int:

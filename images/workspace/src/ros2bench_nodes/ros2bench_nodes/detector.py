@@ -12,23 +12,26 @@ from ros2bench_nodes.application_node import ApplicationNode, run
 from ros2bench_nodes.frame_image import pixels
 from ros2bench_nodes.model import open_model
 from ros2bench_nodes.network_input import detection_input
+from ros2bench_nodes.stamps import stamp
 from ros2bench_nodes.text_detection import boxes_from_map
 
 MODEL_FILE = 'detection.onnx'
 
 
 class Detector(ApplicationNode):
-    """Subscribes to `/frames`, publishes `/detections`, one for each frame that arrives."""
+    """Subscribes to `frames`, publishes `detections`, one for each frame that arrives."""
 
     def __init__(self, **node_options: Any) -> None:
         super().__init__('detector', **node_options)
+
+    def make(self) -> None:
+        """Load the model, use it once, and listen."""
         values = self.values
         self._session = open_model('detector', values['model'], MODEL_FILE, values['threads'])
         self._input_name = self._session.get_inputs()[0].name
         self._infer(np.zeros((values['input_height_px'], values['input_width_px'], 3), np.uint8))
         self._publisher = self.create_publisher(Detections, topics.DETECTIONS, topics.EVENTS_QOS)
         self.create_subscription(Frame, topics.FRAMES, self._on_frame, topics.FRAMES_QOS)
-        self.health.ready()
 
     def _infer(self, frame: np.ndarray) -> tuple[np.ndarray, float]:
         """Text map and time in the model, in seconds."""
@@ -48,7 +51,7 @@ class Detector(ApplicationNode):
         )
         self._publisher.publish(
             Detections(
-                stamp=topics.stamp(message.stamp.intended, message.stamp.frame_number),
+                stamp=stamp(message.stamp.intended, message.stamp.frame_number),
                 boxes=[
                     Box(corners_px=np.array(box.corners_px, np.float32), score=box.score)
                     for box in boxes
@@ -56,6 +59,7 @@ class Detector(ApplicationNode):
                 inference_s=inference_s,
             )
         )
+        self.health.note_message()
 
 
 def main() -> int:

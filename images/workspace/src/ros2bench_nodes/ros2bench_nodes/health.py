@@ -1,75 +1,65 @@
-"""Says over HTTP whether a node is alive and ready, for the probes of the pod. Needs no ROS."""
+"""What a node knows of its own health, for the probes of the pod. Needs no ROS."""
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SILENCE_LIMIT_S = 10.0
-STOP_POLL_S = 0.1
+TURN_LIMIT_S = 10.0
 
 
 class Health:
-    """Heartbeat and readiness of one node.
+    """Whether a node has started, does its work, and turns.
 
-    The node's executor calls `beat` at least once in ten seconds and `ready` once everything is
-    made.
+    Noted by the node itself, from any thread; nothing here guesses. A node that gets no messages is
+    not ready, so readiness follows the flow of messages down the graph.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, silence_limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with a turn just noted, neither started nor at work.
+
+        Args:
+            silence_limit_s: how long the node may do nothing with messages and still be ready.
+            clock: seconds that never go back.
+        """
+        self._silence_limit_s = silence_limit_s
         self._clock = clock
-        self._last_beat_s = clock()
-        self._ready = False
+        self._turn_s = clock()
+        self._message_s: float | None = None
+        self._started = False
 
-    def beat(self) -> None:
+    def note_turn(self) -> None:
         """Note that the executor has turned."""
-        self._last_beat_s = self._clock()
+        self._turn_s = self._clock()
 
-    def ready(self) -> None:
-        """Note that model, publishers and subscriptions are there."""
-        self._ready = True
+    def note_start(self) -> None:
+        """Note that models, publishers and subscriptions are there; the executor turns from now."""
+        self._turn_s = self._clock()
+        self._started = True
+
+    def note_message(self) -> None:
+        """Note that the node has published or handled a message of its own flow."""
+        self._message_s = self._clock()
 
     def answer(self, path: str) -> tuple[int, str]:
-        """Status and sentence for a path."""
-        silence_s = self._clock() - self._last_beat_s
-        if path == '/healthz':
-            alive = silence_s <= SILENCE_LIMIT_S
-            return (200 if alive else 503), f'executor turned {silence_s:.1f} s ago'
-        if path == '/readyz':
-            return (200, 'ready') if self._ready else (503, 'still loading')
-        return 404, 'choices: /healthz, /readyz'
+        """Status code and sentence for `/startz`, `/readyz` or `/healthz`."""
+        well, sentence = {
+            '/startz': self._start,
+            '/readyz': self._readiness,
+            '/healthz': self._turning,
+        }[path]()
+        return (200 if well else 503), sentence
 
+    def _start(self) -> tuple[bool, str]:
+        return self._started, 'started' if self._started else 'still loading'
 
-def serve(health: Health, port: int) -> ThreadingHTTPServer | None:
-    """Serve a node's health in threads of its own until `shutdown` is called on the result.
+    def _readiness(self) -> tuple[bool, str]:
+        if not self._started:
+            return False, 'still loading'
+        if self._message_s is None:
+            return False, 'no message yet'
+        silence_s = self._clock() - self._message_s
+        sentence = f'last message {silence_s:.1f} s ago, limit {self._silence_limit_s:g} s'
+        return silence_s <= self._silence_limit_s, sentence
 
-    Args:
-        health: what to tell.
-        port: TCP port on every address of the pod; 0 serves nothing.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    if port == 0:
-        return None
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, sentence = health.answer(self.path)
-            body = json.dumps({'status': sentence}).encode()
-            self.send_response(status)
-            self.send_header('Content-Type', 'application/json')
-            self.send_header('Content-Length', str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet: the kubelet asks every few seconds."""
-
-    server = ThreadingHTTPServer(('0.0.0.0', port), Handler)
-    server.daemon_threads = True
-    threading.Thread(
-        target=server.serve_forever, args=(STOP_POLL_S,), name='health', daemon=True
-    ).start()
-    return server
+    def _turning(self) -> tuple[bool, str]:
+        silence_s = self._clock() - self._turn_s
+        return silence_s <= TURN_LIMIT_S, f'executor turned {silence_s:.1f} s ago'

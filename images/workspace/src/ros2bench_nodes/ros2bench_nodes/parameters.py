@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 MODEL_IN_IMAGE = 'pp-ocr'
@@ -14,11 +14,19 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """A default, a check (the value as the node uses it, or None), the check in words."""
+    """What one parameter may be.
+
+    Attributes:
+        default: value of a parameter that is not given.
+        accept: the value as the node uses it, or None where it is refused.
+        words: what is accepted, for the refusal's sentence.
+        default_from: default that follows from the parameters whose rules come before this one.
+    """
 
     default: Any
     accept: Callable[[Any], Any]
     words: str
+    default_from: Callable[[Mapping[str, Any]], Any] | None = None
 
 
 def whole(default: int, low: int, high: int | None = None, multiple: int = 1) -> Rule:
@@ -60,13 +68,16 @@ def text(default: str, words: str) -> Rule:
     return Rule(default, lambda value: value if isinstance(value, str) and value else None, words)
 
 
-HEALTH_PORT = whole(0, 0, 65535)
+COMMON: Mapping[str, Rule] = {
+    'health_port': whole(0, 0, 65535),
+    'silence_limit_s': positive(5.0),
+}
 THREADS = whole(1, 1, 256)
 MODEL = text(MODEL_IN_IMAGE, f'"{MODEL_IN_IMAGE}" or the path of an ONNX file')
 
 RULES: Mapping[str, Mapping[str, Rule]] = {
     'camera': {
-        'health_port': HEALTH_PORT,
+        **COMMON,
         'rate_hz': positive(10.0),
         'width_px': whole(640, 16, 8192),
         'height_px': whole(480, 16, 8192),
@@ -79,7 +90,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         'burst': whole(1, 1),
     },
     'detector': {
-        'health_port': HEALTH_PORT,
+        **COMMON,
         'input_width_px': whole(320, 32, 8192, multiple=32),
         'input_height_px': whole(224, 32, 8192, multiple=32),
         'threads': THREADS,
@@ -88,22 +99,28 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         'repeat': whole(1, 1),
     },
     'reader': {
-        'health_port': HEALTH_PORT,
         'trigger_period_s': positive(1.0),
+        **COMMON,
+        'silence_limit_s': replace(
+            positive(8.0), default_from=lambda values: 3 * values['trigger_period_s'] + 5
+        ),
         'threads': THREADS,
         'model': MODEL,
         'max_boxes': whole(8, 1),
     },
-    'monitor': {'health_port': HEALTH_PORT},
+    'monitor': {**COMMON},
 }
 
 
-def checked(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def checked(
+    kind: str, given: Mapping[str, Any], rules: Mapping[str, Rule] | None = None
+) -> dict[str, Any]:
     """Complete and check the parameters of one node.
 
     Args:
-        kind: camera, detector, reader or monitor.
+        kind: what the node is, for the sentences: camera, detector, reader or monitor.
         given: parameters as ROS delivers them.
+        rules: the node's parameters; None: those of `RULES` for this kind.
 
     Returns:
         Every parameter of the node, defaults filled in.
@@ -111,16 +128,17 @@ def checked(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ParameterError: unknown name or refused value; the text says what to write instead.
     """
-    rules = RULES[kind]
+    rules = RULES[kind] if rules is None else rules
     for name in given:
         if name not in rules:
             raise ParameterError(
                 f'The {kind} has no parameter "{name}"; it has {", ".join(sorted(rules))}: '
                 f'correct the name in the parameters file.'
             )
-    values = {}
+    values: dict[str, Any] = {}
     for name, rule in rules.items():
-        value = given.get(name, rule.default)
+        default = rule.default_from(values) if rule.default_from else rule.default
+        value = given.get(name, default)
         accepted = rule.accept(value)
         if accepted is None:
             raise ParameterError(

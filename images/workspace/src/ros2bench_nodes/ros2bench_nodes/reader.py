@@ -15,6 +15,7 @@ from ros2bench_nodes.application_node import ApplicationNode, run
 from ros2bench_nodes.frame_image import pixels
 from ros2bench_nodes.model import open_model
 from ros2bench_nodes.network_input import recognition_input
+from ros2bench_nodes.stamps import frame_number_of, stamp
 from ros2bench_nodes.text_recognition import alphabet, cut_out, decode
 
 MODEL_FILE = 'recognition.onnx'
@@ -23,13 +24,16 @@ STOP_LIMIT_S = 0.8
 
 
 class Reader(ApplicationNode):
-    """Subscribes to `/frames` and `/detections`, publishes `/readings`, one per trigger period.
+    """Subscribes to `frames` and `detections`, publishes `readings`, one per trigger period.
 
     Reading takes longer than a frame period, so a thread of its own does it and no callback waits.
     """
 
     def __init__(self, **node_options: Any) -> None:
         super().__init__('reader', **node_options)
+
+    def make(self) -> None:
+        """Load the model, listen, and start the thread that reads."""
         values = self.values
         self._session = open_model('reader', values['model'], MODEL_FILE, values['threads'])
         self._input_name = self._session.get_inputs()[0].name
@@ -49,16 +53,19 @@ class Reader(ApplicationNode):
         self.create_timer(values['trigger_period_s'], self._on_trigger)
         self._thread = threading.Thread(target=self._work, name='reader', daemon=True)
         self._thread.start()
-        self.health.ready()
 
     def _on_trigger(self) -> None:
         self._due = True
 
     def _on_frame(self, serialised: bytes) -> None:
-        self._frames.append((topics.frame_number_of(serialised), serialised))
+        self._frames.append((frame_number_of(serialised), serialised))
 
     def _on_detections(self, message: Detections) -> None:
-        if not self._due or self._busy or not message.boxes:
+        if self._busy:
+            return
+        if not self._due or not message.boxes:
+            # Nothing to read is work done; what is to be read is done when it has been read.
+            self.health.note_message()
             return
         wanted = message.stamp.frame_number
         serialised = next((data for number, data in self._frames if number == wanted), None)
@@ -79,6 +86,7 @@ class Reader(ApplicationNode):
                 if self._stopping or not self.context.ok():
                     return
                 raise
+            self.health.note_message()
 
     def _read(self, frame: Frame, detections: Detections) -> Reading | None:
         """Read the surest boxes in reading order; None when the node is stopping."""
@@ -99,7 +107,7 @@ class Reader(ApplicationNode):
             lines.append(text)
             scores.append(score)
         return Reading(
-            stamp=topics.stamp(detections.stamp.intended, detections.stamp.frame_number),
+            stamp=stamp(detections.stamp.intended, detections.stamp.frame_number),
             lines=lines,
             scores=scores,
             inference_s=inference_s,

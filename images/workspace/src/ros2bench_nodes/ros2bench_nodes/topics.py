@@ -1,40 +1,12 @@
-"""Topics of the reference application and the stamp that every message begins with."""
+"""Topics of the reference application, relative to the namespace of its nodes."""
 
-import struct
-import time
-
-from builtin_interfaces.msg import Time
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from ros2bench_interfaces.msg import Stamp
-from ros2bench_nodes.schedule import seconds_and_nanoseconds
-
-FRAMES = '/frames'
-DETECTIONS = '/detections'
-READINGS = '/readings'
-RESULTS = '/results'
+FRAMES = 'frames'
+DETECTIONS = 'detections'
+READINGS = 'readings'
+RESULTS = 'results'
 
 # A frame is not sent twice; ten of them bridge a second in which the processor is busy elsewhere.
 FRAMES_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 EVENTS_QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-
-_FRAME_NUMBER = struct.Struct('<Q')
-_FRAME_NUMBER_OFFSET = 12
-
-
-def stamp(intended: Time, frame_number: int) -> Stamp:
-    """Stamp of a message that is published right after this call."""
-    return Stamp(
-        intended=intended, frame_number=frame_number, published=time_message(time.time_ns())
-    )
-
-
-def time_message(time_ns: int) -> Time:
-    """Nanoseconds since the epoch as a message."""
-    seconds, nanoseconds = seconds_and_nanoseconds(time_ns)
-    return Time(sec=seconds, nanosec=nanoseconds)
-
-
-def frame_number_of(serialised: bytes) -> int:
-    """Frame number of any message of this application without deserialising it."""
-    return _FRAME_NUMBER.unpack_from(serialised, _FRAME_NUMBER_OFFSET)[0]

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ros2bench_recorder.captures import CaptureError, Captures
+from ros2bench_recorder.components import Relay, RelayError
 
 JSON = 'application/json'
 METRICS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
@@ -18,6 +19,7 @@ SAMPLES = 'application/octet-stream'
 LARGEST_BODY_BYTES = 65_536
 STOP_POLL_S = 0.1
 CAPTURE_PATH = re.compile(r'/v1/captures/([^/]+)(/stop|/samples)?')
+COMPONENTS_PATH = re.compile(r'/v1/components/([^/]+)')
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Api:
         status: Callable[[], Mapping[str, Any]],
         metrics: Callable[[], bytes],
         health: Callable[[str], tuple[int, str]],
+        relay: Relay,
     ) -> None:
         """Wire the routes.
 
@@ -64,17 +67,19 @@ class Api:
             status: content of `/v1/status`.
             metrics: content of `/metrics`.
             health: status code and sentence for `/healthz` and `/readyz`.
+            relay: passes calls on to component containers.
         """
         self._captures = captures
         self._status = status
         self._metrics = metrics
         self._health = health
+        self._relay = relay
 
     def answer(self, request: Request) -> Response:
         """Answer one request; one that cannot be met with `{"error": sentence}`."""
         try:
             return self._route(request)
-        except CaptureError as error:
+        except (CaptureError, RelayError) as error:
             return json_response(error.status, {'error': str(error)})
 
     def _route(self, request: Request) -> Response:
@@ -83,6 +88,13 @@ class Api:
             return self._start(request)
         if match := CAPTURE_PATH.fullmatch(path):
             return self._capture(request, unquote(match[1]), match[2])
+        if match := COMPONENTS_PATH.fullmatch(path):
+            _allow(request, 'POST')
+            return json_response(200, self._relay.answer(match[1], _body(request)))
+        return self._told(request)
+
+    def _told(self, request: Request) -> Response:
+        path = request.path
         if path not in {'/healthz', '/readyz', '/metrics', '/v1/clock', '/v1/status'}:
             raise CaptureError(404, f'there is nothing at {path}')
         _allow(request, 'GET')
@@ -100,10 +112,7 @@ class Api:
 
     def _start(self, request: Request) -> Response:
         _allow(request, 'POST')
-        try:
-            content = json.loads(request.body)
-        except ValueError as error:
-            raise CaptureError(400, f'the body is no JSON: {error}') from error
+        content = _body(request)
         if not isinstance(content, dict) or content.keys() != {'capture', 'max_samples'}:
             raise CaptureError(400, 'the body must be {"capture": name, "max_samples": number}')
         capture = self._captures.start(content['capture'], content['max_samples'])
@@ -123,6 +132,13 @@ class Api:
             self._captures.delete(identifier)
             return Response(204, JSON, 0, ())
         return json_response(200, self._captures.state(identifier))
+
+
+def _body(request: Request) -> Any:
+    try:
+        return json.loads(request.body)
+    except ValueError as error:
+        raise CaptureError(400, f'the body is no JSON: {error}') from error
 
 
 def _allow(request: Request, *methods: str) -> None:

@@ -12,6 +12,7 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from ros2bench_recorder.captures import Captures
+from ros2bench_recorder.components import Relay, RosConnection
 from ros2bench_recorder.configuration import Configuration, ConfigurationError, read_configuration
 from ros2bench_recorder.drain import Loop, make_loop
 from ros2bench_recorder.http_api import Api, listen
@@ -71,6 +72,7 @@ def record(configuration: Configuration) -> int:
         status=lambda: status(node, loop, recorders, captures, started_ns),
         metrics=lambda: exposition(tallies),
         health=lambda path: health(loop, path),
+        relay=Relay(RosConnection),
     )
     try:
         server = listen(api, configuration.port)

@@ -37,6 +37,7 @@ def status(
         'cpu_ns': time.process_time_ns(),
         'rss_bytes': _resident_bytes(),
         'topics': [_topic(node, recorder) for recorder in recorders],
+        'nodes': other_nodes(node),
         'discovered': [
             {'topic': name, 'types': types, 'publishers': node.count_publishers(name)}
             for name, types in node.get_topic_names_and_types()
@@ -44,6 +45,15 @@ def status(
         ],
         'active_capture': captures.active_identifier,
     }
+
+
+def other_nodes(node: Node) -> list[str]:
+    """Full names of all nodes in the domain but this one; empty while discovery reaches nobody."""
+    found = {
+        f'{namespace.rstrip("/")}/{name}'
+        for name, namespace in node.get_node_names_and_namespaces()
+    }
+    return sorted(found - {node.get_fully_qualified_name()})
 
 
 def incompatible(offered: ReliabilityPolicy, requested: str) -> bool:

@@ -1,0 +1,91 @@
+"""Paired comparison of two ways to do one thing on a machine whose speed drifts.
+
+Each pair runs both ways one after the other, in an order drawn anew; the ratio of a pair is what counts, so that a
+slow minute slows both. An A/A control runs the first way against itself: its interval must hold 1, or the machine
+was too restless to say anything.
+"""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import exp, log
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from probes.stats import Estimate, estimate
+
+LEAST_PAIRS = 10
+Timed = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ratio of two ways over pairs: geometric mean with its bootstrap interval.
+
+    Attributes:
+        name: what is compared, first way over second.
+        first_s: median of the first way, in seconds.
+        second_s: median of the second way, in seconds.
+        ratio: first over second.
+        low: lower end of the 95 % interval.
+        high: upper end of the 95 % interval.
+        pairs: number of pairs.
+    """
+
+    name: str
+    first_s: float
+    second_s: float
+    ratio: float
+    low: float
+    high: float
+    pairs: int
+
+    @property
+    def holds_one(self) -> bool:
+        """Whether no difference is proved."""
+        return self.low <= 1 <= self.high
+
+
+def compare(name: str, first: Sequence[float], second: Sequence[float], *, seed: int) -> Comparison:
+    """Compare times that were taken in pairs.
+
+    Raises:
+        ValueError: the pairs are incomplete or fewer than three.
+    """
+    ratios = [log(one / other) for one, other in zip(first, second, strict=True)]
+    found: Estimate | None = estimate(ratios, seed)
+    if found is None or found.interval is None:
+        raise ValueError(f"{name}: {len(ratios)} pairs carry no interval, at least three are needed")
+    low, high = found.interval
+    return Comparison(name, median(first), median(second), exp(found.value), exp(low), exp(high), len(ratios))
+
+
+def run_pairs(
+    first: Timed, second: Timed, *, pairs: int, seed: int, tell: Callable[[str], None]
+) -> tuple[list[float], list[float]]:
+    """Time both ways in pairs; which goes first is drawn for each pair."""
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(pairs):
+        for which in chance.sample((0, 1), 2):
+            times[which].append((first, second)[which]())
+        tell(f"pair {number + 1}/{pairs}: {times[0][-1]:.3f} s, {times[1][-1]:.3f} s")
+    return times
+
+
+def show(comparisons: Sequence[Comparison]) -> None:
+    """Print a table for people on standard error and a line of JSON for each comparison on standard output."""
+    table = Table(title="first / second, 95 % bootstrap interval over pairs", title_justify="left")
+    for heading in ("comparison", "first s", "second s", "ratio", "interval", "pairs"):
+        table.add_column(heading, justify="left" if heading == "comparison" else "right")
+    for one in comparisons:
+        interval = f"[{one.low:.3f}, {one.high:.3f}]"
+        table.add_row(
+            one.name, f"{one.first_s:.3f}", f"{one.second_s:.3f}", f"{one.ratio:.3f}", interval, str(one.pairs)
+        )
+    Console(stderr=True).print(table)
+    for one in comparisons:
+        print(json.dumps(asdict(one)))  # noqa: T201 - the command's result

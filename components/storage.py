@@ -1,0 +1,77 @@
+"""Claims of the application. They outlive its pods, so they are there while a stack is parked, too."""
+
+from collections.abc import Iterable, Mapping
+
+import pulumi
+
+from components import manifest
+from components.graph import Node
+from components.namespace import Namespace
+from components.needs import PersistentVolume
+from components.refusal import Refusal
+
+COMPONENT = "storage"
+
+
+class Storage(pulumi.ComponentResource):
+    """One PersistentVolumeClaim for each name; nodes that use one name share it."""
+
+    def __init__(
+        self,
+        name: str,
+        wanted: Mapping[str, PersistentVolume],
+        namespace: Namespace,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("ros2bench:components:Storage", name, None, opts)
+        self.claims: dict[str, pulumi.Input[str]] = {
+            volume.name: manifest.created_name(
+                manifest.create(
+                    volume.name,
+                    # A claim may bind only when its first pod starts, which a parked stack does not have.
+                    {
+                        "apiVersion": "v1",
+                        "kind": "PersistentVolumeClaim",
+                        "metadata": namespace.metadata(
+                            name=volume.name, component=COMPONENT, annotations={"pulumi.com/skipAwait": "true"}
+                        ),
+                        "spec": claim_spec(volume),
+                    },
+                    namespace.options(self),
+                )
+            )
+            for volume in wanted.values()
+        }
+        self.register_outputs({"claims": sorted(wanted)})
+
+
+def claim_spec(volume: PersistentVolume) -> manifest.Manifest:
+    """Specification of a claim; without a class the cluster's default one is taken."""
+    spec: manifest.Manifest = {
+        "accessModes": [volume.access_mode],
+        "resources": {"requests": {"storage": f"{volume.size_mebibytes}Mi"}},
+    }
+    if volume.storage_class is not None:
+        spec["storageClassName"] = volume.storage_class
+    return spec
+
+
+def wanted_claims(nodes: Iterable[Node]) -> dict[str, PersistentVolume]:
+    """Claims that the stack must make, by name; the path at which a node mounts one is its own affair.
+
+    Raises:
+        Refusal: Two nodes want one name to be different things.
+    """
+    found: dict[str, tuple[str, PersistentVolume]] = {}
+    for node in nodes:
+        for volume in node.needs.persistent_volumes:
+            if volume.claim is not None:
+                continue
+            first, known = found.setdefault(volume.name, (node.name, volume))
+            if claim_spec(known) != claim_spec(volume):
+                raise Refusal(
+                    f"persistent volume {volume.name}: nodes {first} and {node.name} share it by its name, but ask for "
+                    "different sizes, classes or modes. Make them equal in ros2bench:spec.application.nodes, or "
+                    "choose another name"
+                )
+    return {name: volume for name, (_, volume) in found.items()}

@@ -1,0 +1,1 @@
+"""Component container: loads signed, listed node classes at run time and nothing else."""

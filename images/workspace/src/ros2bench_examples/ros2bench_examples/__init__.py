@@ -1,0 +1,1 @@
+"""Small complete applications: publish/subscribe, service, action, simulation."""

@@ -1,0 +1,130 @@
+"""The entry point: overlays, and names that become addresses before anything starts."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+BIN = Path(__file__).parents[2] / "images" / "bin"
+SHOW = 'printf "%s\\n" "$ROS_STATIC_PEERS" "$ROS_DISCOVERY_SERVER"'
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("with_addresses", BIN / "with_addresses.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+program = load()
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / "entrypoint", *command],
+        env={"PATH": os.environ["PATH"], "ROS_STATIC_PEERS": "", "ROS_DISCOVERY_SERVER": ""} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+def test_without_names_the_command_is_all_that_runs() -> None:
+    addresses = {"ROS_STATIC_PEERS": "10.0.0.1;10.0.0.2", "ROS_DISCOVERY_SERVER": "10.0.0.3:11811"}
+    # With an empty PATH there is no Python that could have been started.
+    done = run("/bin/sh", "-c", SHOW, **addresses, PATH="/nonexistent")
+    assert done.stdout.splitlines() == ["10.0.0.1;10.0.0.2", "10.0.0.3:11811"]
+    assert run("/bin/sh", "-c", "exit 7").returncode == 7
+
+
+def test_names_become_addresses() -> None:
+    done = run("/bin/sh", "-c", SHOW, ROS_STATIC_PEERS="localhost;10.0.0.2", ROS_DISCOVERY_SERVER=";localhost:11811")
+    assert done.stdout.splitlines() == ["127.0.0.1;10.0.0.2", ";127.0.0.1:11811"]
+
+
+def test_an_unknown_name_ends_with_a_sentence_that_names_it() -> None:
+    done = run("true", ROS_STATIC_PEERS="localhost;no-such-pod.invalid", ROS2BENCH_NAME_LIMIT_S="0")
+    assert done.returncode == 3
+    assert "unknown names after 0 s: no-such-pod.invalid (in ROS_STATIC_PEERS)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_optional_peers_are_added_where_they_are_known_and_never_waited_for() -> None:
+    optional = {"ROS2BENCH_OPTIONAL_PEERS": "no-such-pod.invalid;localhost", "ROS_STATIC_PEERS": "10.0.0.9"}
+    assert run("/bin/sh", "-c", SHOW, **optional).stdout.splitlines()[0] == "10.0.0.9;127.0.0.1"
+    none_known = run("/bin/sh", "-c", SHOW, ROS2BENCH_OPTIONAL_PEERS="no-such-pod.invalid")
+    assert (none_known.returncode, none_known.stdout.splitlines()[0]) == (0, "")
+
+
+def test_a_wrong_limit_and_a_missing_command_are_sentences() -> None:
+    done = run("true", ROS_STATIC_PEERS="localhost", ROS2BENCH_NAME_LIMIT_S="soon")
+    assert (done.returncode, "ROS2BENCH_NAME_LIMIT_S is 'soon'" in done.stderr) == (2, True)
+    done = run("/no/such/program", ROS_STATIC_PEERS="localhost")
+    assert (done.returncode, "/no/such/program cannot be started" in done.stderr) == (127, True)
+
+
+def test_a_stop_while_waiting_is_obeyed_at_once() -> None:
+    waiting = subprocess.Popen(
+        [sys.executable, "-I", "-S", BIN / "with_addresses.py", "true"],
+        env={"PATH": os.environ["PATH"], "ROS_STATIC_PEERS": "no-such-pod.invalid"},
+    )
+    time.sleep(0.3)
+    begun_s = time.monotonic()
+    waiting.send_signal(signal.SIGTERM)
+    assert waiting.wait(5) == 128 + signal.SIGTERM
+    assert time.monotonic() - begun_s < 1
+
+
+def test_unknown_names_are_asked_for_once_a_second_until_they_are_known() -> None:
+    asked: list[tuple[float, str]] = []
+    now_s = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += seconds
+
+    def ask(name: str) -> str | None:
+        asked.append((now_s, name))
+        return {"early": "10.0.0.1", "late": "10.0.0.2" if now_s >= 2 else None}[name]
+
+    known = program.resolve(["early", "late"], 120.0, ask, lambda: now_s, sleep)
+    assert known == {"early": "10.0.0.1", "late": "10.0.0.2"}
+    assert asked == [(0.0, "early"), (0.0, "late"), (1.0, "late"), (2.0, "late")]
+    assert program.resolve(["early", "never"], 3.0, {"early": "10.0.0.1"}.get, lambda: now_s, sleep) == {
+        "early": "10.0.0.1"
+    }
+    assert now_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("value", "names", "replaced"),
+    [
+        ("camera;detector", ["camera", "detector"], "1.1.1.1;1.1.1.1"),
+        ("ros2bench-discovery:11811", ["ros2bench-discovery"], "1.1.1.1:11811"),
+        ("a.b.svc.cluster.local:11811;;10.0.0.9:11812", ["a.b.svc.cluster.local"], "1.1.1.1:11811;;10.0.0.9:11812"),
+        ("[::1]:11811;TCPv4:[10.0.0.1]:42100", [], "[::1]:11811;TCPv4:[10.0.0.1]:42100"),
+        ("camera; camera", ["camera"], "1.1.1.1;1.1.1.1"),
+        ("", [], ""),
+    ],
+)
+def test_lists_are_read_and_written_entry_by_entry(value: str, names: list[str], replaced: str) -> None:
+    assert program.names_in([value]) == names
+    assert program.with_addresses(value, dict.fromkeys(names, "1.1.1.1")) == replaced
+
+
+@given(st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True), min_size=1, max_size=8))
+def test_any_service_names_leave_only_addresses(names: list[str]) -> None:
+    value = ";".join(names)
+    assert program.names_in([value]) == list(dict.fromkeys(names))
+    assert program.with_addresses(value, dict.fromkeys(names, "10.1.2.3")) == ";".join(["10.1.2.3"] * len(names))
