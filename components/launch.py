@@ -115,7 +115,7 @@ def files(
     Args:
         placed: The container.
         base_port: Its health port.
-        memory_mebibytes: Memory limit of the container.
+        memory_mebibytes: Memory that its nodes may have together.
         composition: Settings of the component container, where it is one.
 
     Raises:

@@ -33,6 +33,7 @@ class Load:
 
 INTERFACES = "ros2bench_interfaces/msg"
 PACKAGE = "ros2bench_nodes"
+LEAST_SILENCE_LIMIT_S = 5.0
 HEARTBEAT = Needs(readiness=Readiness(kind="heartbeat"))
 IMAGES = Images(
     monolithic="application-monolithic",
@@ -54,6 +55,8 @@ def perception(load: Load) -> Application:
     Args:
         load: Rate, picture size and work per frame.
     """
+    # A camera that is meant to be slow must not look silent, nor must those who wait for it.
+    silence_limit_s = max(LEAST_SILENCE_LIMIT_S, 3 * load.burst / load.rate_hz)
     camera = Node(
         name="camera",
         command=("ros2bench-node", "camera"),
@@ -63,6 +66,7 @@ def perception(load: Load) -> Application:
         publishes=(FRAMES,),
         subscribes=(),
         parameters={
+            "silence_limit_s": silence_limit_s,
             "rate_hz": float(load.rate_hz),
             "width_px": load.width_px,
             "height_px": load.height_px,
@@ -81,6 +85,7 @@ def perception(load: Load) -> Application:
         publishes=(DETECTIONS,),
         subscribes=(FRAMES,),
         parameters={
+            "silence_limit_s": silence_limit_s,
             "input_width_px": load.detector_input_width_px,
             "input_height_px": load.detector_input_height_px,
             "score_threshold": float(load.detector_score_threshold),
@@ -98,6 +103,7 @@ def perception(load: Load) -> Application:
         publishes=(READINGS,),
         subscribes=(FRAMES, DETECTIONS),
         parameters={
+            "silence_limit_s": max(3 * float(load.trigger_period_s) + LEAST_SILENCE_LIMIT_S, silence_limit_s),
             "trigger_period_s": float(load.trigger_period_s),
             "threads": load.reader_threads,
             "max_boxes": load.reader_max_boxes,
@@ -112,6 +118,7 @@ def perception(load: Load) -> Application:
         needs=HEARTBEAT,
         publishes=(RESULTS,),
         subscribes=(DETECTIONS, READINGS),
+        parameters={"silence_limit_s": silence_limit_s},
         resources=Resources(cpu_request_millicores=50, memory_request_mebibytes=96, memory_limit_mebibytes=256),
     )
     return Application(

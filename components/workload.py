@@ -16,8 +16,9 @@ from components.participant import Participant, annotations, environment, pod_ne
 from components.refusal import Refusal
 
 COMPONENT = "application"
-STARTER_MEMORY_MEBIBYTES = 32
-"""Of a bringup or a component container, beside what it starts."""
+BRINGUP_MEMORY_MEBIBYTES = 32
+LOADER_MEMORY_MEBIBYTES = 128
+"""Of a component container, beside what it loads: it is a ROS node itself."""
 GRACE_S = 5
 """The nodes stop within 1 s, the bringup kills what has not stopped 2 s later."""
 
@@ -132,7 +133,7 @@ def pod_files(args: WorkloadArgs, wanted: needs.Needs) -> dict[str, str]:
     started = launch.files(
         placed,
         base_port=args.participant.health_port,
-        memory_mebibytes=pod_resources(placed).memory_limit_mebibytes,
+        memory_mebibytes=total_resources(placed).memory_limit_mebibytes,
         composition=args.composition,
     )
     return (
@@ -142,8 +143,14 @@ def pod_files(args: WorkloadArgs, wanted: needs.Needs) -> dict[str, str]:
 
 def pod_resources(placed: Container) -> Resources:
     """What a container asks of its machine: its nodes, and whatever starts them."""
-    alone = placed.component_container is None and not launch.starts_bringup(placed)
-    return total_resources(placed, extra_memory_mebibytes=0 if alone else STARTER_MEMORY_MEBIBYTES)
+    return total_resources(placed, extra_memory_mebibytes=starter_memory_mebibytes(placed))
+
+
+def starter_memory_mebibytes(placed: Container) -> int:
+    """Memory of what starts the nodes of a container; a process alone starts itself."""
+    if placed.component_container is not None:
+        return LOADER_MEMORY_MEBIBYTES
+    return BRINGUP_MEMORY_MEBIBYTES if launch.starts_bringup(placed) else 0
 
 
 def total_resources(placed: Container, *, extra_memory_mebibytes: int = 0) -> Resources:

@@ -25,6 +25,7 @@ HELP = f"""{__doc__}
     application.nodes.service_client.parameters.rate_hz.double=20.0
   python examples/deploy_and_update.py status -s service
 """
+PROGRAM_ENDED = "program exited with non-zero exit code"
 EXIT_REFUSED = 2
 EXIT_DEPLOY_FAILED = 4
 
@@ -119,7 +120,8 @@ def up(stack: Stack, say: Callable[[str], None]) -> Deployed:
     except ConcurrentUpdateError as error:
         raise Refused("somebody else is updating this stack. Wait for it; if it was killed: pulumi cancel") from error
     except CommandError as error:
-        return Deployed({}, time.monotonic() - began_s, tuple(errors) or (str(error).strip(),))
+        said = tuple(dict.fromkeys(message for message in errors if PROGRAM_ENDED not in message))
+        return Deployed({}, time.monotonic() - began_s, said or (str(error).strip(),))
     changes = {str(kind): count for kind, count in (result.summary.resource_changes or {}).items()}
     return Deployed(changes, time.monotonic() - began_s)
 
@@ -152,7 +154,9 @@ def update(
         say("The update failed; going back to what ran before.")
         file.write_bytes(before)
         back = up(stack, say)
-        return Deployed(back.changes, deployed.seconds + back.seconds, (*deployed.errors, *back.errors))
+        return Deployed(
+            back.changes, deployed.seconds + back.seconds, tuple(dict.fromkeys((*deployed.errors, *back.errors)))
+        )
     return deployed
 
 
@@ -222,7 +226,7 @@ def status_command(stack: StackName) -> None:
 
 def _set(workspace: automation.Workspace, stack: str, change: Change) -> None:
     """Write one value; `Stack.set_config` knows no types, so this is the command that it would run."""
-    words = ["config", "set", "--path", "--plaintext", "--type", change.kind]
+    words = ["config", "set", "--path", "--type", change.kind]
     key = f"{SPEC}.{change.key}"
     workspace.pulumi_command.run([*words, "--stack", stack, key, "--", change.value], str(ROOT), {})
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pulumi
 import pulumi.runtime
+from pulumi.runtime.config import get_config_secret_keys_env
 
 from components import image_volumes
 from components.cluster import Cluster, ClusterArgs, check_reachable, chosen_context
@@ -97,8 +98,8 @@ def configured() -> dict[str, Any]:
     return {key: _parsed(str(value)) for key, value in found.items() if key.startswith(f"{PROJECT}:")}
 
 
-def configured_secrets(stack: str) -> dict[str, pulumi.Output[str]]:
-    """The stack's encrypted values, by key.
+def configured_secrets(stack: str) -> dict[str, str]:
+    """The stack's encrypted values in plain text, by key; they leave the program as secrets only.
 
     Raises:
         Refusal: They are no mapping of texts, or not encrypted.
@@ -107,12 +108,12 @@ def configured_secrets(stack: str) -> dict[str, pulumi.Output[str]]:
     if text is None:
         return {}
     how = f"Set each with: pulumi config set -s {stack} --secret --path {SECRETS_KEY}.NAME"
-    if not pulumi.runtime.is_config_secret(SECRETS_KEY):
+    if SECRETS_KEY not in get_config_secret_keys_env():
         raise Refusal(f"Pulumi.{stack}.yaml: config.{SECRETS_KEY}: is written in plain text. Take it out. {how}")
     values = _parsed(str(text))
     if not isinstance(values, dict):
         raise Refusal(f"Pulumi.{stack}.yaml: config.{SECRETS_KEY}: a mapping of names to secrets is expected. {how}")
-    return {name: pulumi.Output.secret(str(value)) for name, value in cast("dict[str, Any]", values).items()}
+    return {name: str(value) for name, value in cast("dict[str, Any]", values).items()}
 
 
 def _parsed(text: str) -> Any:

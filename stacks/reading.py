@@ -52,8 +52,8 @@ def read_spec(stack: str, settings: Mapping[str, Any], environment: Mapping[str,
             f"stack {stack!r}: the name becomes a namespace, so it is made of a-z, 0-9 and -, at most 40. "
             f"Rename it: pulumi stack rename -s {stack} NEW-NAME"
         )
+    known = [KEY, SECRETS_KEY]
     for key in settings:
-        known = [KEY, SECRETS_KEY]
         if key.startswith(f"{PROJECT}:") and key not in known:
             raise SpecError(f"{file}: config.{key}: unknown key. {choices(key, known)}{_next(file, stack)}")
     value = settings.get(KEY)

@@ -5,11 +5,10 @@ make up are derived instead: the object's own name, and for what is immutable a 
 """
 
 import asyncio
-import atexit
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pulumi
@@ -102,19 +101,26 @@ class _Keeper(mocks.Mocks):
 
 def _registered(stack: str, program: Callable[[], object]) -> list[Manifest]:
     """Run a program without an engine; what it registers is all that it leaves behind."""
-    keeper = _Keeper()
-    asyncio.set_event_loop(_event_loop())
-    mocks.set_mocks(keeper, project="ros2bench", stack=stack)
-    pulumi.runtime.test(program)()
+    keeper, loops = _Keeper(), [asyncio.new_event_loop()]
+    # Pulumi registers resources in threads and leaves each with a loop of its own, which nobody else would close.
+    pool = ThreadPoolExecutor(initializer=_own_loop, initargs=(loops,))
+    loops[0].set_default_executor(pool)
+    asyncio.set_event_loop(loops[0])
+    try:
+        mocks.set_mocks(keeper, project="ros2bench", stack=stack)
+        pulumi.runtime.test(program)()
+    finally:
+        pool.shutdown()
+        asyncio.set_event_loop(None)
+        for loop in loops:
+            loop.close()
     return [_ordered(each) for each in keeper.kept]
 
 
-@cache
-def _event_loop() -> asyncio.AbstractEventLoop:
-    """One loop for all programs: the threads in which Pulumi registers resources are the loop's, and end with it."""
-    loop = asyncio.new_event_loop()
-    atexit.register(loop.close)
-    return loop
+def _own_loop(loops: list[asyncio.AbstractEventLoop]) -> None:
+    """Give the thread a loop and remember it."""
+    loops.append(asyncio.new_event_loop())
+    asyncio.set_event_loop(loops[-1])
 
 
 def _ordered(manifest: Manifest) -> Manifest:

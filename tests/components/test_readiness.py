@@ -1,7 +1,10 @@
 """Probes ask what the node itself says, and each kind of readiness has the slots that it can answer."""
 
 import runpy
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +93,54 @@ def test_ways_that_cannot_be_combined_are_refused(kinds: tuple[Readiness, ...]) 
 def test_a_node_is_what_the_values_say() -> None:
     node: Node = values.node("a")
     assert node.needs.readiness.kind == "heartbeat"
+
+
+STANDINS = {
+    "std_msgs/msg.py": "class String: pass\n",
+    "rclpy/__init__.py": """
+HEARD = {"/chatter"}
+class Node:
+    def create_subscription(self, kind, topic, callback, quality, raw):
+        assert kind.__name__ == "String" and quality.reliability == "best effort"
+        self.topic, self.callback = topic, callback
+    def destroy_node(self): pass
+def init(): pass
+def shutdown(): pass
+def create_node(name, **options): return Node()
+def spin_once(node, timeout_sec):
+    if node.topic in HEARD:
+        node.callback(b"")
+""",
+    "rclpy/qos.py": """
+class ReliabilityPolicy: BEST_EFFORT = "best effort"
+class QoSProfile:
+    def __init__(self, depth, reliability): self.reliability = reliability
+""",
+    "rospy.py": """
+class ROSException(Exception): pass
+def init_node(*names, **options): pass
+def wait_for_message(topic, kind, timeout):
+    if topic != "/chatter":
+        raise ROSException
+""",
+}
+
+
+@pytest.mark.parametrize("master", [{}, {"ROS_MASTER_URI": "http://master"}], ids=["ros2", "ros1"])
+@pytest.mark.parametrize(
+    ("topic", "kind", "code"), [("/chatter", "std_msgs/msg/String", 0), ("/x", "std_msgs/String", 1)]
+)
+def test_a_message_that_comes_ends_the_waiting(
+    tmp_path: Path, master: dict[str, str], topic: str, kind: str, code: int
+) -> None:
+    for name, text in STANDINS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, readiness.MESSAGE_PROGRAM, topic, kind, "0.1"],
+        env={"PYTHONPATH": str(tmp_path), "ROS2BENCH_WAITING": "1", **master},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "No message on /x" in done.stderr) == (code, code == 1)

@@ -178,7 +178,7 @@ def test_one_node_without_a_processor_limit_leaves_the_container_without() -> No
 def test_what_starts_the_nodes_has_memory_of_its_own() -> None:
     alone, several = container_of(values.node("a")), container_of(values.node("a"), values.node("b"))
     assert workload.pod_resources(alone).memory_limit_mebibytes == 30
-    assert workload.pod_resources(several).memory_limit_mebibytes == 60 + workload.STARTER_MEMORY_MEBIBYTES
+    assert workload.pod_resources(several).memory_limit_mebibytes == 60 + workload.BRINGUP_MEMORY_MEBIBYTES
 
 
 def test_the_participants_port_is_the_pods() -> None:

@@ -90,7 +90,8 @@ def test_a_deployment_tells_what_changed_and_leaves_out_what_did_not() -> None:
 
 def test_a_failure_gives_the_errors_and_not_the_noise() -> None:
     noise = [diagnostic("info", "reading"), diagnostic("error", "still waiting", ephemeral=True)]
-    stack = FakeStack([[*noise, diagnostic("error", "ImagePullBackOff\n")]])
+    noise.append(diagnostic("error", "an unhandled error occurred: program exited with non-zero exit code: 1"))
+    stack = FakeStack([[*noise, *[diagnostic("error", "ImagePullBackOff\n")] * 2]])
     assert example.up(stack, print).errors == ("ImagePullBackOff",)
 
 

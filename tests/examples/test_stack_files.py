@@ -1,6 +1,7 @@
 """The stack files of the examples are read without an error, can be placed, and name what exists."""
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from components import patterns
 from components.graph import placed_nodes
 from images.roles import ROLES
-from stacks import application
+from stacks import application, rendering
 from stacks.reading import PROJECT_FOLDER, read_file
 from tests.images.in_cluster import WORKSPACE, module
+from tests.support.values import DIGEST, lock_document
 
 EXAMPLES = PROJECT_FOLDER / "examples"
 FILES = sorted(EXAMPLES.glob("*/Pulumi.*.yaml"))
@@ -122,3 +124,18 @@ def test_the_classes_need_nothing_but_options() -> None:
             ):
                 (made,) = [item for item in each.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
                 assert made.args.kwarg is not None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+def test_the_file_renders_to_one_deployment_per_node_and_what_belongs_to_it(file: Path, tmp_path: Path) -> None:
+    name = file.parent.name
+    document = lock_document()
+    image = {"repository": "ros2bench/example", "digest": DIGEST, "inputs": DIGEST}
+    document["images"] |= dict.fromkeys(("examples", "ros1"), image)
+    lock = tmp_path / "lock.json"
+    lock.write_text(json.dumps(document), encoding="utf-8")
+    manifests = rendering.manifests(name, read_file(file, {"ROS2BENCH_IMAGES_LOCK": str(lock)}))
+    deployments = {each["metadata"]["name"] for each in manifests if each["kind"] == "Deployment"}
+    nodes = {node.name.replace("_", "-") for node in built(file).nodes}
+    others = {"master"} if name == "ros1" else {"recorder", "discovery"}
+    assert deployments == nodes | others

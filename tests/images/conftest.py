@@ -1,7 +1,9 @@
 """Built images for the tests that look into them."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,7 +13,7 @@ from images.buildah import Buildah
 from images.cache import cache_folder
 from images.publish import only_build
 from images.recipes import Recipe, make_recipe
-from images.roles import ROLES
+from images.roles import IMAGES, ROLES
 from images.sizes import size_table
 from images.steps import Steps
 from tests.images.sandbox import BuiltImage, Network
@@ -28,9 +30,16 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
 
 
 @pytest.fixture(scope="session")
-def recipe(steps: Steps) -> Recipe:
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images folder as it is now: what is edited while the tests run does not change what they compare."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(IMAGES, tmp_path_factory.mktemp("sources") / "images", ignore=ignored))
+
+
+@pytest.fixture(scope="session")
+def recipe(steps: Steps, sources: Path) -> Recipe:
     """The recipe of flavour wheels."""
-    return make_recipe("wheels", "jazzy", cache_folder(), steps, ros1=True)
+    return make_recipe("wheels", "jazzy", cache_folder(), steps, ros1=True, images=sources)
 
 
 @pytest.fixture(scope="session")

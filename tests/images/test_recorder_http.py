@@ -35,6 +35,7 @@ class StandInContainer:
     closed = 0
 
     def __init__(self, container: str) -> None:
+        self.killed = False
         if container != "/perception":
             raise components.RelayError(404, f"nobody offers {container}/_container/list_nodes in domain 7")
 
@@ -46,6 +47,10 @@ class StandInContainer:
             message = f"duplicate_name: {content['node']}"
             return {"success": False, "error_message": message, "full_node_name": "", "unique_id": 0}
         return {"success": service == "unload_signed", "error_message": ""}
+
+    def is_alive(self) -> bool:
+        """Until a test kills it."""
+        return not self.killed
 
     def close(self) -> None:
         """Count."""
@@ -211,6 +216,21 @@ def test_relay_leaves_the_domain_a_while_after_the_last_call() -> None:
     relay.close()
     relay.close()
     assert StandInContainer.closed == closed + 2
+
+
+def test_relay_does_not_wait_for_a_container_that_was_killed() -> None:
+    opened: list[StandInContainer] = []
+
+    def connect(container: str) -> StandInContainer:
+        opened.append(StandInContainer(container))
+        return opened[-1]
+
+    relay = components.Relay(connect)
+    relay.answer("list", {"container": "/perception"})
+    opened[0].killed = True
+    relay.answer("list", {"container": "/perception"})
+    assert len(opened) == 2
+    relay.close()
 
 
 def test_image_without_the_packages_says_so() -> None:

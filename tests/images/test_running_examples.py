@@ -146,12 +146,12 @@ def test_hung_node_becomes_unready_then_not_alive_and_a_dead_one_ends_the_contai
 
 def process_in(network: Network, word: str) -> int:
     """Number of the one process in a network that was started with a word."""
-    here = os.readlink(f"/proc/{network.process_id}/ns/net")
+    here = Path(f"/proc/{network.process_id}/ns/net").readlink()
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if word.encode() in words and os.readlink(folder / "ns" / "net") == here:
+            if word.encode() in words and (folder / "ns" / "net").readlink() == here:
                 found.append(int(folder.name))
         except (FileNotFoundError, ProcessLookupError):
             continue

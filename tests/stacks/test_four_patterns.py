@@ -58,11 +58,14 @@ def test_every_pod_is_asked_whether_it_started_works_and_lives(run: Run, pattern
 
 @pytest.mark.parametrize("pattern", patterns.names())
 def test_placing_and_rendering_is_quick(run: Run, pattern: str) -> None:
-    """The target is 0.3 s for place and render; this counts the tests' recording of every resource, too."""
-    run(pattern)
-    began = time.process_time()
-    run(pattern, again=True)
-    assert time.process_time() - began < 1.0
+    """Place and render within 0.3 s of processor time, the recording of every resource included."""
+
+    def once_s() -> float:
+        began = time.process_time()
+        run(pattern, again=True)
+        return time.process_time() - began
+
+    assert min(once_s(), once_s()) < 0.3
 
 
 def test_composition_says_how_its_container_is_called(run: Run) -> None:

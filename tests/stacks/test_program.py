@@ -11,8 +11,9 @@ import yaml
 
 from components import guardrails
 from components.refusal import Refusal
+from stacks import program
 from stacks.outputs import StackOutputs
-from stacks.reading import KEY
+from stacks.reading import KEY, SECRETS_KEY
 from tests.stacks.conftest import Run
 from tests.support.deployment import CLUSTER_UID, Deployment
 
@@ -218,3 +219,30 @@ def test_a_users_mistake_ends_the_program_with_a_sentence(
     monkeypatch.setattr(pulumi, "get_stack", lambda: "monolithic")
     with pytest.raises(pulumi.RunError, match=words.replace("?", r"\?")):
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+
+def configured(monkeypatch: pytest.MonkeyPatch, secrets: str, *, encrypted: bool) -> dict[str, str]:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({SECRETS_KEY: secrets}))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([SECRETS_KEY] if encrypted else []))
+    return program.configured_secrets("monolithic")
+
+
+def test_encrypted_configuration_is_read_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert configured(monkeypatch, json.dumps({"pin": "1", "port": 2}), encrypted=True) == {"pin": "1", "port": "2"}
+
+
+def test_a_stack_without_secrets_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", "{}")
+    assert program.configured_secrets("monolithic") == {}
+
+
+@pytest.mark.parametrize(
+    ("secrets", "encrypted", "words"),
+    [('{"pin": "1"}', False, "is written in plain text"), ("word", True, "a mapping of names to secrets is expected")],
+)
+def test_secrets_in_plain_text_are_refused(
+    monkeypatch: pytest.MonkeyPatch, secrets: str, *, encrypted: bool, words: str
+) -> None:
+    with pytest.raises(Refusal, match=words) as caught:
+        configured(monkeypatch, secrets, encrypted=encrypted)
+    assert "pulumi config set -s monolithic --secret --path ros2bench:secrets.NAME" in str(caught.value)

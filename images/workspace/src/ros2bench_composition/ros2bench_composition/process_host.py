@@ -85,10 +85,11 @@ class Process:
         self._wire.close()
         code = self._process.wait()
         self.first.put({'ended': code})
+        self._answers.put(None)
         return code
 
-    def health(self, path: str) -> tuple[int, str]:
-        """Ask the process for its node's health."""
+    def health(self, path: str) -> tuple[int, str] | None:
+        """Ask the process for its node's health; None: it has ended."""
         with self._asking:
             self._numbers += 1
             deadline_s = time.monotonic() + ANSWER_LIMIT_S
@@ -96,6 +97,8 @@ class Process:
                 self._send({'number': self._numbers, 'path': path})
                 while True:
                     said = self._answers.get(timeout=max(0.0, deadline_s - time.monotonic()))
+                    if said is None:
+                        return None
                     if said['number'] == self._numbers:
                         status, sentence = said['health']
                         return status, sentence
@@ -171,10 +174,8 @@ class Child:
 
     def health(self, path: str) -> tuple[int, str]:
         """Health of the node; one that is being restarted is alive but not ready."""
-        state = self._state
-        if state:
-            return (200 if path == '/healthz' else 503), state
-        return self.process.health(path)
+        answer = None if self._state else self.process.health(path)
+        return answer or ((200 if path == '/healthz' else 503), self._state or 'has ended')
 
     def stop(self, *, at_once: bool = False) -> None:
         """End the process for good."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 DISCOVERY_LIMIT_S = 10.0
 ANSWER_LIMIT_S = 10.0
+ALIVE_LIMIT_S = 1.0
 LOAD_LIMIT_S = 120.0
 # Discovery takes up to seconds: the calls of one swap must not wait for it one after the other.
 LINGER_S = 10.0
@@ -51,6 +52,10 @@ class Connection(Protocol):
         Raises:
             RelayError: nobody answers in time.
         """
+        ...
+
+    def is_alive(self) -> bool:
+        """Whether the container still answers; one that was killed is believed in for a while."""
         ...
 
     def close(self) -> None:
@@ -143,7 +148,7 @@ class Relay:
     def _connection(self, container: str) -> Connection:
         if self._leaving is not None:
             self._leaving.cancel()
-        if self._open is None or self._open[0] != container:
+        if self._open is None or self._open[0] != container or not self._open[1].is_alive():
             self._leave()
             self._open = (container, self._connect(container))
         self._leaving = threading.Timer(self._linger_s, self.close)
@@ -221,16 +226,25 @@ class RosConnection:
                     f'does the recorder see its messages?',
                 )
             time.sleep(POLL_S)
-        future = client.call_async(_request(client.srv_type, service, content))
         limit_s = LOAD_LIMIT_S if service == 'load_node' else ANSWER_LIMIT_S
-        self._executor.spin_until_future_complete(future, timeout_sec=limit_s)
-        if not future.done():
+        said = self._said(client, _request(client.srv_type, service, content), limit_s)
+        if said is None:
             raise RelayError(
                 504,
                 f'{name} has not answered within {limit_s:g} s: ask for the list to see whether '
                 f'it obeyed, and read the log of the container.',
             )
-        return _plain(future.result())
+        return _plain(said)
+
+    def is_alive(self) -> bool:
+        """Whether the container still answers; see `Connection`."""
+        client = self._clients['list_nodes']
+        return self._said(client, client.srv_type.Request(), ALIVE_LIMIT_S) is not None
+
+    def _said(self, client: Any, request: Any, limit_s: float) -> Any:
+        future = client.call_async(request)
+        self._executor.spin_until_future_complete(future, timeout_sec=limit_s)
+        return future.result() if future.done() else None
 
     def close(self) -> None:
         """Leave the domain."""
