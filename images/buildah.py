@@ -14,6 +14,12 @@ from images.steps import Steps
 
 # chroot isolation needs no more rights than a container has itself.
 ENVIRONMENT = {"BUILDAH_ISOLATION": "chroot"}
+# The annotations would name the image that it was built on.
+WITHOUT_HISTORY = (
+    "--omit-history",
+    "--annotation=org.opencontainers.image.base.name=",
+    "--annotation=org.opencontainers.image.base.digest=",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,7 @@ class Build:
         arguments: build arguments; a build stands for its name.
         ignore: file with what is left out of the main context; None: the context's own.
         pull: whether base images may come from a registry.
+        without_history: leave out on what it was built; its layers are then of no use to later builds.
     """
 
     title: str
@@ -43,6 +50,7 @@ class Build:
     arguments: "Mapping[str, str | Build]" = field(default_factory=dict[str, "str | Build"])
     ignore: Path | None = None
     pull: bool = False
+    without_history: bool = False
 
     @property
     def needs(self) -> "tuple[Build, ...]":
@@ -137,6 +145,7 @@ class Buildah:
             "--layers",
             *([] if cached else ["--no-cache"]),
             *([f"--ignorefile={build.ignore}"] if build.ignore else []),
+            *(WITHOUT_HISTORY if build.without_history else ()),
             f"--target={build.target}",
             f"--file={build.containerfile}",
             f"--tag={build.name}",

@@ -69,15 +69,19 @@ class Recipe:
             *(self.asset_inputs[part] for part in parts),
             *(build.inputs for build in contexts.values()),
         )
-        return Build(
-            title=f"image {role}",
-            name=f"localhost/{REPOSITORY_PREFIX}/{role}:{short(inputs)}",
-            inputs=inputs,
-            containerfile=self.images / "Containerfile",
-            target=role,
-            context=self.images,
-            contexts={**contexts, **({"assets": self.assets} if parts else {})},
-            arguments={**self.arguments, "RUNTIME": self.runtime},
+        return sealed(
+            self.images,
+            role,
+            Build(
+                title=f"image {role}",
+                name=f"localhost/{REPOSITORY_PREFIX}/{role}-layers:{short(inputs)}",
+                inputs=inputs,
+                containerfile=self.images / "Containerfile",
+                target=role,
+                context=self.images,
+                contexts={**contexts, **({"assets": self.assets} if parts else {})},
+                arguments={**self.arguments, "RUNTIME": self.runtime},
+            ),
         )
 
     def package(self, name: str) -> Build:
@@ -143,15 +147,19 @@ class Recipe:
             containerfile.read_text(encoding="utf-8"), boundary, packages.inputs, base.inputs, *overlay.below
         )
         return {
-            role: Build(
-                title=f"image {role}",
-                name=f"localhost/{REPOSITORY_PREFIX}/{role}:{short(inputs)}",
-                inputs=inputs,
-                containerfile=containerfile,
-                target=target,
-                context=overlay.boundary.parent,
-                contexts={"package": packages},
-                arguments={"BASE": base} if target == "carrier" else {},
+            role: sealed(
+                self.images,
+                role,
+                Build(
+                    title=f"image {role}",
+                    name=f"localhost/{REPOSITORY_PREFIX}/{role}-layers:{short(inputs)}",
+                    inputs=inputs,
+                    containerfile=containerfile,
+                    target=target,
+                    context=overlay.boundary.parent,
+                    contexts={"package": packages},
+                    arguments={"BASE": base} if target == "carrier" else {},
+                ),
             )
             for role, target in ((alone, "overlay"), (carrier, "carrier"))
         }
@@ -162,6 +170,28 @@ class Recipe:
         for name in overlay.below:
             under = self.packages_of(name, others[name].sources, under)
         return self.packages_of(overlay.name, overlay.sources, under)
+
+
+def sealed(images: Path, role: str, layers: Build) -> Build:
+    """The build that a registry gets: the same layers, under a digest that depends on nothing but content.
+
+    Args:
+        images: folder of Containerfiles.
+        role: name of the image.
+        layers: the build of its content.
+    """
+    containerfile = images / "sealed.Containerfile"
+    inputs = digest_of_texts(layers.inputs, containerfile.read_text(encoding="utf-8"))
+    return Build(
+        title=f"sealing {role}",
+        name=f"localhost/{REPOSITORY_PREFIX}/{role}:{short(inputs)}",
+        inputs=inputs,
+        containerfile=containerfile,
+        target="sealed",
+        context=images,
+        arguments={"LAYERS": layers},
+        without_history=True,
+    )
 
 
 def asset_part(path: str) -> str:
@@ -252,9 +282,9 @@ def _ros1(flavour: str, cache: Path, steps: Steps, images: Path) -> Build:
             context=context,
         )
     inputs = digest_of_texts(runtime if isinstance(runtime, str) else runtime.inputs, digest_of_files(images, files))
-    return Build(
-        title="image ros1",
-        name=f"localhost/{REPOSITORY_PREFIX}/ros1:{short(inputs)}",
+    layers = Build(
+        title=f"image {ROS1}",
+        name=f"localhost/{REPOSITORY_PREFIX}/{ROS1}-layers:{short(inputs)}",
         inputs=inputs,
         containerfile=images / "ros1.Containerfile",
         target="ros1",
@@ -262,3 +292,4 @@ def _ros1(flavour: str, cache: Path, steps: Steps, images: Path) -> Build:
         arguments={"RUNTIME": runtime},
         pull=isinstance(runtime, str),
     )
+    return sealed(images, ROS1, layers)

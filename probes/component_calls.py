@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict
 
 from probes.errors import TargetError, UsageError
-from probes.recorder import refusal
+from probes.interruption import watched
+from probes.recorder import RecorderClient, refusal
 from probes.signing import public_text, signed
 from probes.world import Cluster, Target
 from stacks.outputs import ComponentContainer, StackOutputs
@@ -84,12 +85,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Swapped:
-    """How a node was exchanged, and how long each half took, seen from here."""
+    """How a node was exchanged: how long each half took, seen from here, and for how long measured topics were silent.
+
+    `silences_s` is the longest time without a message, by topic, as the recorder saw it.
+    """
 
     unloaded: str
     loaded: Answer
     unload_s: float
     load_s: float
+    silences_s: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def container_of(outputs: StackOutputs, name: str | None) -> ComponentContainer:
@@ -136,10 +141,14 @@ class ComponentClient:
         http: Client of the recorder.
         container: Full name of the container.
         key: Signs what changes something.
+        topics: What the recorder listens to.
     """
 
-    def __init__(self, http: httpx.AsyncClient, container: str, key: Ed25519PrivateKey) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, container: str, key: Ed25519PrivateKey, topics: Sequence[str] = ()
+    ) -> None:
         self._http = http
+        self._topics = tuple(topics)
         self._container = container
         self._key = key
 
@@ -192,11 +201,13 @@ class ComponentClient:
         replacing = Wanted(
             wanted.plugin, name, wanted.package, namespace, wanted.remap, wanted.parameters, wanted.log_level
         )
-        begun_s = time.monotonic()
-        await self.unload(old.unique_id)
-        unloaded_s = time.monotonic()
-        answer = await self.load(replacing)
-        return Swapped(old.full_node_name, answer, unloaded_s - begun_s, time.monotonic() - unloaded_s)
+        async with watched(RecorderClient(self._http), self._topics) as silences_s:
+            begun_s = time.monotonic()
+            await self.unload(old.unique_id)
+            unloaded_s = time.monotonic()
+            answer = await self.load(replacing)
+            loaded_s = time.monotonic()
+        return Swapped(old.full_node_name, answer, unloaded_s - begun_s, loaded_s - unloaded_s, silences_s)
 
     async def _call(self, call: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call. It is never repeated: what is signed works once."""
@@ -257,4 +268,5 @@ async def component_client(
         cluster.recorder(outputs.recorder) as address,
         httpx.AsyncClient(base_url=address, timeout=TIMEOUT_S, trust_env=False, verify=unused) as http,
     ):
-        yield ComponentClient(http, asked.name, key[1])
+        topics = [topic.name for topic in outputs.application.topics] if outputs.application else []
+        yield ComponentClient(http, asked.name, key[1], topics)

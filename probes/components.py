@@ -65,12 +65,14 @@ def components_table(found: Sequence[Loaded]) -> Table:
 
 
 def durations_table(swapped: Swapped) -> Table:
-    """Lay out how long each half of a swap took."""
+    """Lay out how long each half of a swap took, and for how long each measured topic was silent."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("half")
+    table.add_column("what")
     table.add_column("took", justify="right")
     table.add_row("unload", quantity(swapped.unload_s, "s"))
     table.add_row("load", quantity(swapped.load_s, "s"))
+    for topic, silence_s in swapped.silences_s.items():
+        table.add_row(f"longest silence of {topic}", quantity(silence_s, "s"))
     return table
 
 

@@ -120,6 +120,7 @@ class Composing:
     lines: list[dict[str, Any]]
     good: Any
     clock_s: list[float]
+    pauses_s: list[float]
 
     def now_ns(self) -> int:
         """The time by which requests are signed."""
@@ -165,7 +166,7 @@ def compose(folder: Path, *, bounds: Any = None, schema: Mapping[str, str] | Non
     write_package(folder)
     content = manifest_of(folder, {"speed": "double", "name": "string"} if schema is None else schema)
     lines: list[dict[str, Any]] = []
-    clock_s = [0.0]
+    clock_s, pauses_s = [0.0], list[float]()
     host = FakeHost()
     good = last_good.LastGood(folder / "kept" / "last-good.json", "0" * 64)
 
@@ -183,6 +184,7 @@ def compose(folder: Path, *, bounds: Any = None, schema: Mapping[str, str] | Non
         audit=audit.Audit(CONTAINER, "0" * 64, write, clock_ns),
         last_good=good,
         clock=lambda: clock_s[0],
+        brake=limits.Brake(lambda: clock_s[0], pauses_s.append),
     )
     made.start([])
-    return Composing(key, made, host, lines, good, clock_s)
+    return Composing(key, made, host, lines, good, clock_s, pauses_s)

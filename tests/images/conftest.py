@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -88,7 +89,7 @@ def images(
     with ExitStack() as mounts:
         made = Images(recipe, buildah, steps, mounts)
         yield made
-        capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+        capture: Any = pytestconfig.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else ExitStack():
             made.report()
 

@@ -166,7 +166,11 @@ def test_flood_of_unsigned_requests_does_not_lock_the_operator_out(composing: Co
     for _ in range(1000):
         assert composing.load(after={"extra": []}).error_message.startswith("unsigned")
     assert len(composing.lines) == 10
+    assert composing.pauses_s == [0.005] * 900
+    composing.clock_s[0] += 1
     assert composing.load().success
+    assert composing.load(after={"extra": []}).error_message.startswith("unsigned")
+    assert len(composing.pauses_s) == 900
 
 
 @dataclass(frozen=True)

@@ -241,7 +241,7 @@ def test_building_anew_gives_the_same_digests(images: Images, recipe: Recipe, st
     fresh = Buildah(cache_folder() / "containers", steps)
     # Compilers enter no image, and the other images are made of the layers of these.
     fresh._made |= {recipe.builder.name, recipe.package("composition-interfaces").name}  # pyright: ignore[reportPrivateUsage]
-    roles = ("application-composition", "recorder", *OVERLAY_ROLES, ROS1)
+    roles = ("application-composition", "recorder", *OVERLAY_ROLES)
     again: dict[str, str] = {}
     with only_build(cache_folder(), steps):
         for role in roles:

@@ -50,6 +50,12 @@ def inputs(recipe: Recipe) -> dict[str, str]:
     return {role: recipe.role(role).inputs for role in BUILT}
 
 
+def layers(build: Build) -> Build:
+    """The build of an image's content."""
+    (inner,) = build.needs
+    return inner
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of the images folder."""
@@ -124,16 +130,16 @@ def test_everything_that_a_stage_copies_exists(role: str) -> None:
 
 def test_a_build_names_all_that_must_be_built_before() -> None:
     recipe = recipe_of(IMAGES)
-    carrier = recipe.role("overlay-nodes-carrier")
-    assert {build.title for build in carrier.needs} == {"packages nodes", "image application-overlay-base"}
+    carrier = layers(recipe.role("overlay-nodes-carrier"))
+    assert {build.title for build in carrier.needs} == {"packages nodes", "sealing application-overlay-base"}
     (nodes,) = [build for build in carrier.needs if build.title == "packages nodes"]
     assert [build.title for build in nodes.needs] == ["packages interfaces"]
-    assert recipe.role("application-monitor").arguments["RUNTIME"] == recipe.runtime
+    assert layers(recipe.role("application-monitor")).arguments["RUNTIME"] == recipe.runtime
 
 
 def test_least_images_take_no_assets_that_they_do_not_need() -> None:
     recipe = recipe_of(IMAGES)
-    assert "assets" not in recipe.role("application-monitor").contexts
+    assert "assets" not in layers(recipe.role("application-monitor")).contexts
     copied = {role: ingredients((IMAGES / "Containerfile").read_text(), role).copied for role in NODES}
     assert ("assets", "/python/inference") not in copied["application-camera"]
     assert ("assets", "/models/recognition.onnx") not in copied["application-detector"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import runpy
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -80,11 +81,16 @@ def test_every_option_is_one_of_the_command() -> None:
     assert {word for word in shlex.split(inputs["create"]) if word.startswith("--")} <= known
 
 
+def changed_digest(root: Path, paths: Iterable[Path]) -> str:
+    """Digest of other sources."""
+    return f"sha256:{root} {list(paths)}"
+
+
 def test_the_command_runs_again_when_a_source_or_a_word_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     before, _ = run(registry="r")
     same, _ = run(registry="r")
     other, _ = run(registry="r", flavour="official")
-    monkeypatch.setattr("images.inputs.digest_of_files", lambda *_: "sha256:changed")
+    monkeypatch.setattr("images.inputs.digest_of_files", changed_digest)
     changed, _ = run(registry="r")
     assert before["triggers"] == same["triggers"]
     assert len({tuple(inputs["triggers"]) for inputs in (before, other, changed)}) == 3

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from lab import packages, requirements
+from images.roles import GROUPS
+from lab import lifecycle, packages, requirements
+from lab.__main__ import ImageGroup, app
 from lab.commands import run
 from lab.errors import LabError, MachineUnfitError
 from lab.folders import PROJECT, LabFolders
@@ -25,6 +28,7 @@ def lab(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     [
         (("env",), 4, "python -m lab up"),
         (("status", "--name", "Bad Name"), 2, "beginning with a letter"),
+        (("up", "--images", "some"), 2, "'demo', 'patterns', 'all', 'none'"),
     ],
 )
 def test_failures_are_sentences(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
@@ -48,6 +52,23 @@ def test_without_root_nothing_is_touched_and_root_is_asked_for(
         requirements.require_fit(folders)
     assert "sudo" in caught.value.advice
     assert not folders.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "group"),
+    [((), "patterns"), (("--images", "demo"), "demo"), (("--images", "none"), None), (("--no-images",), None)],
+)
+def test_up_builds_the_images_that_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], group: str | None
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(lifecycle, "up", lambda *_, images, **__: asked.append(images))  # pyright: ignore[reportUnknownLambdaType]
+    assert CliRunner().invoke(app, ["up", *words]).exit_code == 0
+    assert asked == [group]
+
+
+def test_the_groups_are_those_of_the_image_build() -> None:
+    assert {group.value for group in ImageGroup} == {*GROUPS, "none"}
 
 
 def test_too_little_memory_and_disk_are_named_together(folders: LabFolders, monkeypatch: pytest.MonkeyPatch) -> None:

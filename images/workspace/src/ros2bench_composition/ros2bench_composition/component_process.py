@@ -85,4 +85,8 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The node is destroyed; to take down the interpreter and its libraries costs more than that.
+    os._exit(code)

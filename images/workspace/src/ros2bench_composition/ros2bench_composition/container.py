@@ -27,6 +27,7 @@ from ros2bench_composition.trusted_file import changeable_folders, read_trusted
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 SETTLE_PERIOD_S = 1.0
+STOP_LIMIT_S = 0.3
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SEARCH_PATHS = ('LD_LIBRARY_PATH', 'AMENT_PREFIX_PATH')
 
@@ -147,10 +148,8 @@ def run(configuration: Configuration, last_good_path: Path) -> int:
     signal.sigwait(STOP_SIGNALS)
     stopped.set()
     host.stop()
-    worker.join(0.5)
+    worker.join(STOP_LIMIT_S)
     audit.flush()
-    if server is not None:
-        health_server.stop(server)
     return failure.code
 
 
@@ -201,4 +200,8 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All components are stopped; to take down the interpreter costs more than that.
+    os._exit(code)

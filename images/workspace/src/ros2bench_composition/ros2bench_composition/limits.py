@@ -12,6 +12,8 @@ from ros2bench_composition.refusal import Refusal
 
 MEBIBYTE = 1024 * 1024
 MINUTE_S = 60.0
+UNKNOWN_PER_SECOND = 100
+PAUSE_S = 0.005
 MOST_PARAMETERS = 256
 MOST_REMAP_RULES = 64
 MOST_CHARACTERS = 65_536
@@ -81,6 +83,29 @@ class Rate:
                     f'(limits.loads_per_minute): wait {wait_s:.0f} s.',
                 )
             self._times.append(now)
+
+
+class Brake:
+    """Slows down whoever sends what nobody has signed, so that the nodes keep their cores."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._second = 0
+        self._count = 0
+
+    def press(self) -> None:
+        """Count one such request; wait a little if there were many in this second."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        if self._count > UNKNOWN_PER_SECOND:
+            self._sleep(PAUSE_S)
 
 
 def check_size(parameters: int, remap_rules: int, characters: int) -> None:

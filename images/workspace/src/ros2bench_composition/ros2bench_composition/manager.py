@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ros2bench_composition.audit import Audit
 from ros2bench_composition.component import Component, check_names
 from ros2bench_composition.last_good import LastGood
-from ros2bench_composition.limits import Limits, Rate
+from ros2bench_composition.limits import Brake, Limits, Rate
 from ros2bench_composition.manifest import Manifest
 from ros2bench_composition.parameter_types import checked
 from ros2bench_composition.refusal import Refusal
@@ -88,6 +88,7 @@ class Manager:
         audit: Audit,
         last_good: LastGood,
         clock: Callable[[], float] = time.monotonic,
+        brake: Brake | None = None,
     ) -> None:
         """Wire the parts.
 
@@ -101,6 +102,7 @@ class Manager:
             audit: takes every call.
             last_good: keeps the set for a restart.
             clock: monotonic, in seconds.
+            brake: slows down a flood; None: the usual one.
         """
         self._container = container
         self._manifest = manifest
@@ -111,6 +113,7 @@ class Manager:
         self._audit = audit
         self._last_good = last_good
         self._clock = clock
+        self._brake = brake or Brake()
         self._loads = Rate(limits.loads_per_minute, 'loads', clock)
         self._unloads = Rate(limits.loads_per_minute, 'unloads', clock)
         self._ids = itertools.count(1)
@@ -163,7 +166,7 @@ class Manager:
                 unique_id = self._load(component)
                 self._note_loaded(unique_id, component, began_s, caller)
         except Refusal as refusal:
-            self._audit.refused('load', caller, refusal.reason, str(refusal), **about)
+            self._note_refused('load', caller, refusal, about)
             return Answer(success=False, error_message=f'{refusal.reason}: {refusal}')
         return Answer(success=True, full_node_name=component.full_name, unique_id=unique_id)
 
@@ -180,7 +183,7 @@ class Manager:
                 component = self._unload(request.unique_id)
                 about.update(_about(component))
         except Refusal as refusal:
-            self._audit.refused('unload', caller, refusal.reason, str(refusal), **about)
+            self._note_refused('unload', caller, refusal, about)
             return Answer(success=False, error_message=f'{refusal.reason}: {refusal}')
         self._audit.accepted('unload', caller, **about, duration_s=self._since(began_s))
         return Answer(success=True, full_node_name=component.full_name)
@@ -275,6 +278,13 @@ class Manager:
         self._loaded[unique_id] = Loaded(component, since_s)
         about = _about(component) | {'unique_id': unique_id}
         self._audit.accepted('load', caller, **about, duration_s=self._since(began_s))
+
+    def _note_refused(
+        self, call: str, caller: str, refusal: Refusal, about: dict[str, Any]
+    ) -> None:
+        self._audit.refused(call, caller, refusal.reason, str(refusal), **about)
+        if caller == UNKNOWN:
+            self._brake.press()
 
     def _since(self, began_s: float) -> float:
         return round(self._clock() - began_s, 6)

@@ -10,7 +10,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from ros2bench_bringup import health_server
 from ros2bench_nodes.health import Health
@@ -146,12 +145,14 @@ def spin_until(stop: StopRequest, node: ApplicationNode) -> int:
     """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    stopping = Future()
+    stopping = threading.Event()
     ended_well = threading.Event()
 
     def spin() -> None:
         try:
-            executor.spin_until_future_complete(stopping)
+            # Not `spin_until_future_complete`: it adds a callback to its future at every turn.
+            while not stopping.is_set():
+                executor.spin_once()
             ended_well.set()
         finally:
             stop.request()
@@ -159,8 +160,9 @@ def spin_until(stop: StopRequest, node: ApplicationNode) -> int:
     thread = threading.Thread(target=spin, name='executor', daemon=True)
     thread.start()
     stop.wait()
-    # Wakes the executor; rclpy's own signal handling may miss a wake-up until the next timer.
-    stopping.set_result(None)
+    stopping.set()
+    # Only work ends a turn; a mere wake-up would let it wait on.
+    executor.create_task(lambda: None)
     thread.join(STOP_LIMIT_S)
     node.destroy_node()
     executor.shutdown(timeout_sec=0)
