@@ -149,7 +149,7 @@ def storage(repository: str, version: str) -> list[Manifest]:
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"name": "helper-pod"},
-                "spec": {"containers": [{"name": "helper-pod", "image": f"{repository}/shell:1"}]},
+                "spec": {"containers": [{"name": "helper-pod", "image": f"{repository}/shell:2"}]},
             }
         ),
     }
@@ -160,6 +160,7 @@ def storage(repository: str, version: str) -> list[Manifest]:
         "env": [
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             {"name": "CONFIG_MOUNT_PATH", "value": "/etc/config/"},
+            {"name": "SERVICE_ACCOUNT_NAME", "value": name},
         ],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "securityContext": RESTRICTED,

@@ -12,7 +12,7 @@ import httpx
 from lab.commands import run
 from lab.folders import LabFolders
 
-CONTAINERFILE = "FROM scratch\nCOPY program /usr/local/bin/{name}\nENV PATH=/usr/local/bin\nENTRYPOINT {entrypoint}\n"
+CONTAINERFILE = "FROM scratch\nCOPY program {folder}/{name}\nENV PATH={folder}\nENTRYPOINT {entrypoint}\n"
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -25,6 +25,7 @@ class SystemImage:
     program: Path
     program_name: str
     entrypoint: str
+    folder: str = "/usr/local/bin"
 
 
 def system_images(versions: Mapping[str, str], tools: Mapping[str, Path]) -> list[SystemImage]:
@@ -54,8 +55,8 @@ def system_images(versions: Mapping[str, str], tools: Mapping[str, Path]) -> lis
             "local-path-provisioner",
             '["local-path-provisioner"]',
         ),
-        # The provisioner's helper pod runs a shell script; as `sh`, busybox runs its own applets for the rest.
-        SystemImage("shell", "1", Path("/bin/busybox"), "sh", '["sh"]'),
+        # The provisioner's helper pod runs /bin/sh with a script; as `sh`, busybox runs its own applets for the rest.
+        SystemImage("shell", "2", Path("/bin/busybox"), "sh", '["sh"]', "/bin"),
     ]
 
 
@@ -91,7 +92,9 @@ def push(folders: LabFolders, registry: str, image: SystemImage) -> None:
         folder.mkdir(parents=True)
     shutil.copyfile(image.program, context / "program")
     (context / "program").chmod(0o755)
-    (context / "Containerfile").write_text(CONTAINERFILE.format(name=image.program_name, entrypoint=image.entrypoint))
+    (context / "Containerfile").write_text(
+        CONTAINERFILE.format(folder=image.folder, name=image.program_name, entrypoint=image.entrypoint)
+    )
     shutil.copyfile(folders.keys / "ca.crt", certificates / "ca.crt")
     buildah(scratch, "bud", "--quiet", "--timestamp", "0", "-t", reference, context, doing=f"Making image {image.name}")
     buildah(scratch, "push", "--quiet", "--cert-dir", certificates, reference, doing=f"Pushing image {image.name}")

@@ -157,7 +157,7 @@ async def check(
             ready = count_ready(pods, replicas)
             findings += preconditions.application_runs(outputs, ready, sum(replicas.values()))
         else:
-            images = sorted({pod.image for pod in application.pods})
+            images = sorted({image for pod in application.pods for image in pod.images()})
             findings += preconditions.images_exist(await asyncio.to_thread(absent_images, images))
         if outputs.network is not None:
             wanted = outputs.network.socket_buffer_bytes

@@ -74,6 +74,10 @@ class PodPlacement(Frozen):
         default=None, description="What loads the nodes; none where each is a program of its own."
     )
 
+    def images(self) -> tuple[str, ...]:
+        """Every image that a machine pulls for this pod: its own, then those of its overlays."""
+        return (self.image, *(overlay.image for overlay in self.overlays))
+
 
 class Application(Frozen):
     """What is measured."""

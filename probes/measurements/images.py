@@ -24,7 +24,7 @@ class Measured(Measurement):
         application = context.outputs.application
         if application is None:
             return tuple(Reading(name, missing="no_application") for name in NAMES)
-        references = sorted({pod.image for pod in application.pods})
+        references = sorted({image for pod in application.pods for image in pod.images()})
         architectures = {machine.architecture for machine in context.application_machines}
         if len(architectures) != 1:
             return tuple(Reading(name, missing="several_architectures") for name in NAMES)

@@ -57,10 +57,10 @@ def test_a_class_that_is_not_listed_is_refused_and_audited(journey: Journey, com
     before = nodes(journey)
     done = journey.in_lab("python -m probes.components load os.path.join --node intruder -s composition")
     assert done.returncode == 4, done.stdout
-    assert "not_listed" in done.stderr + done.stdout
+    assert "(unlisted)" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     assert nodes(journey) == before
-    assert [line for line in audit(journey) if line.get("accepted") is False]
+    assert [line for line in audit(journey) if line["result"] == "refused" and line["reason"] == "unlisted"]
 
 
 def test_another_key_is_refused(journey: Journey, composition: None) -> None:

@@ -15,7 +15,7 @@ from images.buildah import Buildah
 from images.cache import cache_folder
 from images.publish import MANIFEST, only_build
 from images.recipes import Recipe, make_recipe
-from images.roles import OVERLAY_ROLES, ROLES, ROS1, STAGES
+from images.roles import OVERLAY_ROLES, ROLES, STAGES
 from images.steps import Steps
 from tests.images.sandbox import BuiltImage
 

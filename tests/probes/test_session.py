@@ -27,7 +27,7 @@ from probes.session import Request
 from probes.spool import RunFolder, Spool
 from probes.store import FolderStore, Store
 from probes.world import World
-from stacks.outputs import StackOutputs
+from stacks.outputs import MountedOverlay, StackOutputs
 from tests.probes.standins import (
     CLUSTER_UID,
     RATE_HZ,
@@ -477,3 +477,22 @@ class OccupiedStore(FolderStore):
         if key.endswith("samples.parquet"):
             super().put(key, b"other bytes")
         super().put(key, payload)
+
+
+def test_overlays_are_images_that_are_measured_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = outputs_of()
+    assert outputs.application is not None
+    (pod_placed,) = outputs.application.pods
+    overlay = MountedOverlay(name="nodes", image=f"registry.invalid/nodes@sha256:{'b' * 64}", path="/opt/overlays/10")
+    with_overlay = pod_placed.model_copy(update={"overlays": [overlay]})
+    application = outputs.application.model_copy(update={"pods": [with_overlay]})
+    scene.target = StandInTarget(scene.application, {"monolithic": outputs_of(application=application)})
+    asked: list[list[str]] = []
+
+    def measure(references: list[str], architecture: str) -> Any:
+        asked.append(references)
+        raise RegistryProblem("registry_unreachable", f"no registry on {architecture}")
+
+    monkeypatch.setattr("probes.measurements.images._measure", measure)
+    assert scene.run() == ExitCode.COMMITTED
+    assert asked == [sorted([pod_placed.image, overlay.image])]

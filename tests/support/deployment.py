@@ -6,6 +6,7 @@ Asserts belong on the recorded list, never inside `apply`, where they may not ru
 import asyncio
 import atexit
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -76,9 +77,22 @@ class _Recorder(mocks.Mocks):
 @cache
 def event_loop() -> asyncio.AbstractEventLoop:
     """One loop for all deployments: Pulumi takes the thread's own, and other tests' asyncio.run() removes it."""
-    loop = asyncio.new_event_loop()
-    atexit.register(loop.close)
-    return loop
+    loops = [asyncio.new_event_loop()]
+
+    def own_loop() -> None:
+        """Pulumi registers resources in threads, and would leave each with a loop that nobody closes."""
+        loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(loops[-1])
+
+    def end() -> None:
+        pool.shutdown()
+        for loop in loops:
+            loop.close()
+
+    pool = ThreadPoolExecutor(initializer=own_loop)
+    loops[0].set_default_executor(pool)
+    atexit.register(end)
+    return loops[0]
 
 
 def deploy(program: Callable[[], object]) -> Deployment:
