@@ -10,7 +10,7 @@ STAGE = @began=$$SECONDS; trap 'echo "== $@: $$((SECONDS - began)) s"' EXIT;
 # Compiled modules are kept: importing anew costs each test run seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-unit-thorough test-images test-cluster test
+.PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-unit-thorough test-images test-cluster test-full test
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -82,6 +82,10 @@ test-images: setup-development  ## Image tier: build, inspect and run the images
 test-cluster: setup-development  ## Cluster tier: the journeys of the README, from the shell, in a lab of its own
 	$(STAGE)
 	$(PYTHON) -m pytest -m cluster
+
+test-full: setup-development  ## Every pattern over every network, a minute each; writes docs/matrix.md
+	$(STAGE)
+	ROS2BENCH_TEST_FULL=1 ROS2BENCH_TEST_MATRIX=docs/matrix.md $(PYTHON) -m pytest -m cluster tests/cluster/test_5_patterns.py
 
 test:  ## All tiers
 	$(STAGE)
