@@ -31,7 +31,9 @@ def test_the_record_is_named_with_the_command_that_shows_it() -> None:
     assert f"python -m probes.report {RECORD.relative_to(PROJECT)}" in README
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/contracts.md", "docs/configuration.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{file.name}" for file in sorted((PROJECT / "docs").glob("*.md")))]
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     file = PROJECT / page
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text())

