@@ -63,7 +63,7 @@ check: setup-development  ## Format, lint, types, import arrows
 	$(STAGE)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	cd images/workspace && ../../.venv/bin/ruff check . && ../../.venv/bin/ruff format --check . && cd ../..
+	(cd images/workspace && ../../.venv/bin/ruff check . && ../../.venv/bin/ruff format --check .)
 	PATH="$$PWD/.venv/bin:$$PATH" pyright --warnings
 	.venv/bin/lint-imports --no-cache
 
@@ -77,15 +77,15 @@ test-unit-thorough: setup-development  ## The same with new random examples, fif
 
 test-images: setup-development  ## Image tier: build, inspect and run the images
 	$(STAGE)
-	$(PYTHON) -m pytest -m image
+	$(PYTHON) -m pytest -m "image and not full"
 
 test-cluster: setup-development  ## Cluster tier: the journeys of the README, from the shell, in a lab of its own
 	$(STAGE)
-	$(PYTHON) -m pytest -m cluster
+	$(PYTHON) -m pytest -m "cluster and not full"
 
-test-full: setup-development  ## Every pattern over every network, a minute each; writes docs/matrix.md
+test-full: setup-development  ## What is too long for every change: every pattern over every network (writes docs/matrix.md), images built anew
 	$(STAGE)
-	ROS2BENCH_TEST_FULL=1 ROS2BENCH_TEST_MATRIX=docs/matrix.md $(PYTHON) -m pytest -m cluster tests/cluster/test_5_patterns.py
+	ROS2BENCH_TEST_FULL=1 ROS2BENCH_TEST_MATRIX=$$PWD/docs/matrix.md $(PYTHON) -m pytest -m "full or matrix"
 
 test:  ## All tiers
 	$(STAGE)

@@ -77,6 +77,7 @@ def test_second_up_is_empty(journey: Journey, demo: dict[str, Any]) -> None:
     assert not re.search(r"\d+ (created|updated|replaced|deleted)", done.stdout)
 
 
+@pytest.mark.full
 def test_second_demo_makes_a_second_record_and_changes_nothing_else(journey: Journey, demo: dict[str, Any]) -> None:
     machines = journey.type(".venv/bin/python -m lab status --json").stdout
     status = journey.type("git status --porcelain").stdout

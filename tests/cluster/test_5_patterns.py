@@ -73,7 +73,11 @@ class Cell:
         return chosen | {'placement.nodeSelector["kubernetes.io/hostname"]': "edge"}
 
 
-CELLS = [Cell(p, n) for p in PATTERNS for n in NETWORKS] if FULL else [Cell(p, n) for p, n in REDUCED]
+CELLS = [
+    pytest.param(Cell(p, n), id=f"{p}-{n}", marks=[pytest.mark.matrix] + [pytest.mark.full] * ((p, n) not in REDUCED))
+    for p in PATTERNS
+    for n in NETWORKS
+]
 
 
 def configure(journey: Journey, cell: Cell) -> None:
@@ -121,7 +125,7 @@ def machines_of(journey: Journey, stack: str) -> set[str]:
     return set(journey.kubectl(f"-n ros2bench-{stack} {words}").split())
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: f"{cell.pattern}-{cell.network}")
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_pattern_over_a_network(
     journey: Journey, four_patterns: None, matrix: Callable[[str], None], cell: Cell
 ) -> None:

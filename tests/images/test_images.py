@@ -239,6 +239,7 @@ def test_an_update_of_one_node_is_one_small_layer(
         print("\nupdate of monitor.py, bytes of new layers:", sent)  # noqa: T201 (what the test measures)
 
 
+@pytest.mark.full
 def test_building_anew_gives_the_same_digests(images: Images, recipe: Recipe, steps: Steps) -> None:
     fresh = Buildah(cache_folder() / "containers", steps)
     # Compilers enter no image; one package of interfaces stands for both, which take a minute; the roles left out are

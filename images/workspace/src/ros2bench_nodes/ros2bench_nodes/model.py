@@ -28,7 +28,7 @@ def open_model(kind: str, model: str, file_name: str, threads: int) -> Any:
             f'Parameter "model" of the {kind} is {model!r} but there is no file {path}: '
             f'give "{MODEL_IN_IMAGE}" or the path of an ONNX file in the container.'
         )
-    # Nothing that runs in the cluster may call home; the variable ORT_DISABLE_TELEMETRY says the same.
+    # Nothing in the cluster may call home; the image's ORT_DISABLE_TELEMETRY says the same.
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
