@@ -1,8 +1,7 @@
-"""Components are loaded, exchanged and refused while the others run; an overlay is updated without its base."""
+"""Components are loaded, exchanged and refused while the others run."""
 
 import json
 import re
-import time
 from collections.abc import Generator
 
 import pytest
@@ -70,25 +69,3 @@ def test_another_key_is_refused(journey: Journey, composition: None) -> None:
     )
     assert done.returncode == 2
     assert "obeys the key" in done.stderr + done.stdout
-
-
-def test_update_of_one_package_changes_one_small_image(journey: Journey, four_patterns: None) -> None:
-    lock = json.loads(journey.in_lab('cat "$ROS2BENCH_IMAGES_LOCK"').stdout)["images"]
-    assert journey.in_lab(f"{UP} -s overlay").returncode == 0
-    node = "images/workspace/src/ros2bench_nodes/ros2bench_nodes/monitor.py"
-    began_s = time.monotonic()
-    done = journey.in_lab(
-        f"echo '# a change' >> {node}; python -m images.build overlay-nodes overlay-nodes-carrier; {UP} -s overlay",
-        timeout_s=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    print(f"overlay: from the change of a file to ready pods in {time.monotonic() - began_s:.1f} s")
-    changed = json.loads(journey.in_lab('cat "$ROS2BENCH_IMAGES_LOCK"').stdout)["images"]
-    assert {role for role in lock if lock[role]["digest"] != changed[role]["digest"]} == {
-        "overlay-nodes",
-        "overlay-nodes-carrier",
-    }
-    pods = journey.kubectl("-n ros2bench-overlay get pods -o yaml")
-    assert changed["overlay-nodes"]["digest"] in pods
-    assert journey.in_lab("pulumi destroy -s overlay --yes --skip-preview").returncode == 0
-    journey.type(f"git checkout -q {node}")

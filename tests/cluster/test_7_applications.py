@@ -25,10 +25,10 @@ def readme_lines(example: str) -> list[str]:
 
 
 def deploying(example: str) -> str:
-    """The README's lines up to `pulumi up`, as one line."""
+    """The README's lines up to `pulumi up`."""
     lines = readme_lines(example)
     last = next(number for number, line in enumerate(lines) if "pulumi up" in line)
-    return "; ".join(lines[: last + 1]).replace("pulumi up", "pulumi up --yes --skip-preview --suppress-outputs")
+    return "\n".join(lines[: last + 1]).replace("pulumi up", "pulumi up --yes --skip-preview --suppress-outputs")
 
 
 def wait_until_ready(journey: Journey, example: str) -> None:
@@ -64,8 +64,8 @@ def test_an_example_is_deployed_and_measured_as_its_readme_says(journey: Journey
 
 
 def test_the_other_examples_become_ready_which_takes_their_messages(journey: Journey, four_patterns: None) -> None:
-    lines = " & ".join(f"({deploying(example)})" for example in TOGETHER)
-    up = journey.in_lab(f"{lines} & wait", timeout_s=300)
+    lines = " &\n".join(f"(\n{deploying(example)}\n)" for example in TOGETHER)
+    up = journey.in_lab(f"{lines} &\nwait", timeout_s=300)
     assert up.returncode == 0, up.stderr[-3000:]
     try:
         for example in TOGETHER:
