@@ -54,6 +54,7 @@ def test_report_is_one_offline_page_with_the_distribution(journey: Journey, demo
     assert not re.search(r'<(script|link|img|iframe)\b[^>]*(src|href)="https?://', page)
 
 
+@pytest.mark.full
 def test_every_intended_frame_arrives_over_a_minute(journey: Journey, demo: dict[str, Any]) -> None:
     lost: list[float] = []
     for _ in range(3):  # another program that holds the cores for a second costs frames: that minute is not ours
