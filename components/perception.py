@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from components.graph import Application, Component, Images, Node, Overlay, Resources, Topic
+from components.graph import Application, Component, Images, Node, Overlay, Parameter, Resources, Topic
 from components.needs import Needs, Readiness
 
 
@@ -12,7 +12,7 @@ from components.needs import Needs, Readiness
 class Load:
     """How hard the reference application is driven; equal for every pattern that is to be compared.
 
-    Defaults live in `stacks.spec`; the meaning of each value is the node parameter of the same name.
+    Defaults live in `stacks.load`; the meaning of each value is the node parameter of the same name.
     """
 
     rate_hz: float
@@ -57,12 +57,8 @@ def perception(load: Load) -> Application:
     """
     # A camera that is meant to be slow must not look silent, nor must those who wait for it.
     silence_limit_s = max(LEAST_SILENCE_LIMIT_S, 3 * load.burst / load.rate_hz)
-    camera = Node(
-        name="camera",
-        command=("ros2bench-node", "camera"),
-        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.camera.Camera"),
-        image="application-camera",
-        needs=HEARTBEAT,
+    camera = _node(
+        "camera",
         publishes=(FRAMES,),
         subscribes=(),
         parameters={
@@ -76,12 +72,8 @@ def perception(load: Load) -> Application:
         },
         resources=Resources(cpu_request_millicores=50, memory_request_mebibytes=128, memory_limit_mebibytes=512),
     )
-    detector = Node(
-        name="detector",
-        command=("ros2bench-node", "detector"),
-        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.detector.Detector"),
-        image="application-detector",
-        needs=HEARTBEAT,
+    detector = _node(
+        "detector",
         publishes=(DETECTIONS,),
         subscribes=(FRAMES,),
         parameters={
@@ -94,12 +86,8 @@ def perception(load: Load) -> Application:
         },
         resources=Resources(cpu_request_millicores=200, memory_request_mebibytes=192, memory_limit_mebibytes=768),
     )
-    reader = Node(
-        name="reader",
-        command=("ros2bench-node", "reader"),
-        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.reader.Reader"),
-        image="application-reader",
-        needs=HEARTBEAT,
+    reader = _node(
+        "reader",
         publishes=(READINGS,),
         subscribes=(FRAMES, DETECTIONS),
         parameters={
@@ -110,12 +98,8 @@ def perception(load: Load) -> Application:
         },
         resources=Resources(cpu_request_millicores=100, memory_request_mebibytes=192, memory_limit_mebibytes=768),
     )
-    monitor = Node(
-        name="monitor",
-        command=("ros2bench-node", "monitor"),
-        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.monitor.Monitor"),
-        image="application-monitor",
-        needs=HEARTBEAT,
+    monitor = _node(
+        "monitor",
         publishes=(RESULTS,),
         subscribes=(DETECTIONS, READINGS),
         parameters={"silence_limit_s": silence_limit_s},
@@ -133,6 +117,28 @@ def perception(load: Load) -> Application:
         measured=(RESULTS,),
         result=RESULTS,
         images=IMAGES,
+    )
+
+
+def _node(
+    name: str,
+    *,
+    publishes: tuple[str, ...],
+    subscribes: tuple[str, ...],
+    parameters: Mapping[str, Parameter],
+    resources: Resources,
+) -> Node:
+    """Node whose program, class and least image follow from its name."""
+    return Node(
+        name=name,
+        command=("ros2bench-node", name),
+        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.{name}.{name.capitalize()}"),
+        image=f"application-{name}",
+        needs=HEARTBEAT,
+        publishes=publishes,
+        subscribes=subscribes,
+        parameters=parameters,
+        resources=resources,
     )
 
 

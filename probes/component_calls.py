@@ -1,10 +1,9 @@
 """Calls to the component container of a stack, through the recorder that passes them on."""
 
-import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from probes.errors import TargetError, UsageError
 from probes.interruption import watched
-from probes.recorder import RecorderClient, refusal
+from probes.recorder import RecorderClient, forwarded_client, refusal
 from probes.signing import public_text, signed
 from probes.world import Cluster, Target
 from stacks.outputs import ComponentContainer, StackOutputs
@@ -198,9 +197,7 @@ class ComponentClient:
         """
         old = await self.find(node)
         namespace, _, name = old.full_node_name.rpartition("/")
-        replacing = Wanted(
-            wanted.plugin, name, wanted.package, namespace, wanted.remap, wanted.parameters, wanted.log_level
-        )
+        replacing = replace(wanted, node=name, namespace=namespace)
         async with watched(RecorderClient(self._http), self._topics) as silences_s:
             begun_s = time.monotonic()
             await self.unload(old.unique_id)
@@ -262,11 +259,10 @@ async def component_client(
     check_key(asked, key[1], key[0])
     if outputs.recorder is None:
         raise TargetError(f"Stack {chosen} has no recorder, which passes calls on.", next_step=f"pulumi up -s {chosen}")
-    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     async with (
         connect() as cluster,
         cluster.recorder(outputs.recorder) as address,
-        httpx.AsyncClient(base_url=address, timeout=TIMEOUT_S, trust_env=False, verify=unused) as http,
+        forwarded_client(address, TIMEOUT_S) as http,
     ):
         topics = [topic.name for topic in outputs.application.topics] if outputs.application else []
         yield ComponentClient(http, asked.name, key[1], topics)

@@ -6,13 +6,10 @@ journal, and whatever happens is sealed there.
 
 import asyncio
 import os
-import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import httpx
 
 from probes import preconditions
 from probes.cluster import Machine
@@ -26,7 +23,7 @@ from probes.preconditions import Finding
 from probes.provenance import PROJECT_ROOT, boot_id, load_average, operator_facts, read_commit
 from probes.readings import Reading
 from probes.record import CONTEXT_FILE
-from probes.recorder import TIMEOUT_S, RecorderClient
+from probes.recorder import RecorderClient, forwarded_client
 from probes.registry import Registry, RegistryProblem, parse_reference
 from probes.repetition import Run, measure_repetition
 from probes.run_id import created_at, new_run_id
@@ -189,12 +186,7 @@ def _problem_of(world: World, store: str | None, outputs: StackOutputs) -> Store
 @asynccontextmanager
 async def recorder_of(cluster: Cluster, endpoint: RecorderEndpoint) -> AsyncGenerator[RecorderClient]:
     """Open a client of a recorder, through the API server's port-forward and no proxy."""
-    # The forwarded port is plain HTTP on the loopback interface, so no certificate authority needs to be loaded.
-    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    async with (
-        cluster.recorder(endpoint) as address,
-        httpx.AsyncClient(base_url=address, timeout=TIMEOUT_S, trust_env=False, verify=unused) as http,
-    ):
+    async with cluster.recorder(endpoint) as address, forwarded_client(address) as http:
         yield RecorderClient(http)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAB = "journey"
+UP = "pulumi up --yes --skip-preview --suppress-outputs"
 DATA_MARK = f"ros2bench-journey-{os.getpid()}"
 
 

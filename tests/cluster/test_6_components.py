@@ -6,12 +6,11 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.cluster.conftest import Journey
+from tests.cluster.conftest import UP, Journey
 
 pytestmark = pytest.mark.cluster
 
 SILENCE_LIMIT_S = 2.8
-UP = "pulumi up --yes --skip-preview --suppress-outputs"
 
 
 @pytest.fixture(scope="module")

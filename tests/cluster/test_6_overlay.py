@@ -5,11 +5,9 @@ import time
 
 import pytest
 
-from tests.cluster.conftest import Journey
+from tests.cluster.conftest import UP, Journey
 
 pytestmark = pytest.mark.cluster
-
-UP = "pulumi up --yes --skip-preview --suppress-outputs"
 
 
 def test_update_of_one_package_changes_one_small_image(journey: Journey, four_patterns: None) -> None:
