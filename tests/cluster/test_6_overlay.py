@@ -9,6 +9,8 @@ from tests.cluster.conftest import UP, Journey
 
 pytestmark = pytest.mark.cluster
 
+CARRIERS = ("overlay-interfaces-carrier", "overlay-nodes-carrier")
+
 
 def test_update_of_one_package_changes_one_small_image(journey: Journey, four_patterns: None) -> None:
     lock = json.loads(journey.in_lab('cat "$ROS2BENCH_IMAGES_LOCK"').stdout)["images"]
@@ -29,5 +31,18 @@ def test_update_of_one_package_changes_one_small_image(journey: Journey, four_pa
     }
     pods = journey.kubectl("-n ros2bench-overlay get pods -o yaml")
     assert changed["overlay-nodes"]["digest"] in pods
+    by_copy = journey.in_lab(
+        f"pulumi config set -s overlay --path ros2bench:spec.overlay.delivery copy; {UP} -s overlay; "
+        "kubectl -n ros2bench-overlay rollout status deployment --timeout 90s -l app.kubernetes.io/component=application",
+        timeout_s=600,
+    )
+    assert by_copy.returncode == 0, by_copy.stderr[-3000:]
+    selected = "get pods -l app.kubernetes.io/component=application -o json"
+    copied = json.loads(journey.kubectl(f"-n ros2bench-overlay {selected}"))["items"]
+    registry = journey.in_lab('echo "$ROS2BENCH_REGISTRY"').stdout.strip()
+    ready = [pod for pod in copied if pod["status"]["containerStatuses"][0]["ready"]]
+    assert [[each["image"] for each in pod["spec"]["initContainers"]] for pod in ready] == [
+        [f"{registry}/{changed[role]['repository']}@{changed[role]['digest']}" for role in CARRIERS]
+    ]
     assert journey.in_lab("pulumi destroy -s overlay --yes --skip-preview").returncode == 0
     journey.type(f"git checkout -q {node}")
