@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmarks.paired import LEAST_PAIRS, compare, run_pairs, show
 
 WAIT_S = 300
+LIMIT = 1.5
 console = Console(stderr=True, highlight=False)
 
 
@@ -58,6 +59,7 @@ def main(
     stack: Annotated[str, typer.Option("-s", "--stack", help="Stack that is deployed.")] = "microservices",
     pairs: Annotated[int, typer.Option(min=3, help="Pairs of each comparison.")] = LEAST_PAIRS,
     seed: Annotated[int, typer.Option(help="Seed of the order within the pairs.")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Compare the two ways, after a control of one way against itself."""
     if "KUBECONFIG" not in os.environ:
@@ -80,8 +82,8 @@ def main(
         first, second = run_pairs(
             lambda: by_pulumi(stack), lambda: by_kubectl(stack, manifests), pairs=pairs, seed=seed, tell=console.print
         )
-    found = compare(f"pulumi up / kubectl apply, {stack}", first, second, seed=seed)
-    show([control, found])
+    found = compare(f"pulumi up / kubectl apply, {stack}", first, second, seed=seed, limit=LIMIT)
+    show("deploy_against_kubectl", [control, found], keep)
     if not control.holds_one:
         console.print("The control does not hold 1: this machine was too restless, measure again.")
         raise typer.Exit(3)

@@ -31,6 +31,7 @@ OWN_STACKS = {
         "config:\n  ros2bench:spec:\n    pattern: composition\n    composition:\n      process: shared\n"
     ),
 }
+LIMITS = {"composition": 1.1}
 QUIET = ("--yes", "--skip-preview", "--suppress-outputs")
 console = Console(stderr=True, highlight=False)
 
@@ -87,7 +88,7 @@ def comparisons(folders: dict[str, Path], *, seed: int) -> list[Comparison]:
     for arm, folder in folders.items():
         if arm != BASELINE:
             name = f"{'control: ' if arm == CONTROL else ''}{arm} / {BASELINE}, inference_s"
-            found.append(compare(name, medians(folder), baseline, seed=seed))
+            found.append(compare(name, medians(folder), baseline, seed=seed, limit=LIMITS.get(arm)))
     return found
 
 
@@ -123,10 +124,11 @@ def main(
     duration_s: Annotated[float, typer.Option(help="Length of each measured window.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Seed of the order and of the intervals.")] = 1,
     compare_only: Annotated[bool, typer.Option(help="Measure nothing; compare what the folder holds.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Compare the patterns, with a control of monolithic against itself."""
     if compare_only:
-        show(comparisons(newest_records(store), seed=seed))
+        show("inference_by_pattern", comparisons(newest_records(store), seed=seed), keep)
         return
     if "KUBECONFIG" not in os.environ:
         console.print('KUBECONFIG is not set. Type: eval "$(python -m lab env)"')
@@ -136,7 +138,7 @@ def main(
             call("pulumi", "up", "-s", arm, *QUIET)
             call("env", "ROS2BENCH_STATE=parked", "pulumi", "up", "-s", arm, *QUIET)
         measure(ARMS, repetitions, duration_s, seed, store.resolve())
-    show(comparisons(newest_records(store), seed=seed))
+    show("inference_by_pattern", comparisons(newest_records(store), seed=seed), keep)
 
 
 if __name__ == "__main__":

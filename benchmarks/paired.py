@@ -9,12 +9,15 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from math import exp, log
+from pathlib import Path
 from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
+from probes.provenance import PROJECT_ROOT, operator_facts, read_commit
 from probes.stats import Estimate, estimate
 
 LEAST_PAIRS = 10
@@ -33,6 +36,7 @@ class Comparison:
         low: lower end of the 95 % interval.
         high: upper end of the 95 % interval.
         pairs: number of pairs.
+        limit: what the ratio may be at most; none where it is only reported.
     """
 
     name: str
@@ -42,14 +46,26 @@ class Comparison:
     low: float
     high: float
     pairs: int
+    limit: float | None = None
 
     @property
     def holds_one(self) -> bool:
         """Whether no difference is proved."""
         return self.low <= 1 <= self.high
 
+    @property
+    def verdict(self) -> str:
+        """Whether the interval lies within the limit, beyond it, or on both sides."""
+        if self.limit is None:
+            return "reported"
+        if self.high <= self.limit:
+            return "kept"
+        return "broken" if self.low > self.limit else "undecided"
 
-def compare(name: str, first: Sequence[float], second: Sequence[float], *, seed: int) -> Comparison:
+
+def compare(
+    name: str, first: Sequence[float], second: Sequence[float], *, seed: int, limit: float | None = None
+) -> Comparison:
     """Compare times that were taken in pairs.
 
     Raises:
@@ -60,7 +76,7 @@ def compare(name: str, first: Sequence[float], second: Sequence[float], *, seed:
     if found is None or found.interval is None:
         raise ValueError(f"{name}: {len(ratios)} pairs carry no interval, at least three are needed")
     low, high = found.interval
-    return Comparison(name, median(first), median(second), exp(found.value), exp(low), exp(high), len(ratios))
+    return Comparison(name, median(first), median(second), exp(found.value), exp(low), exp(high), len(ratios), limit)
 
 
 def run_pairs(
@@ -76,16 +92,30 @@ def run_pairs(
     return times
 
 
-def show(comparisons: Sequence[Comparison]) -> None:
-    """Print a table for people on standard error and a line of JSON for each comparison on standard output."""
+def show(benchmark: str, comparisons: Sequence[Comparison], keep: Path | None) -> None:
+    """Print a table for people and, where a folder is given, keep the result there as `BENCHMARK.json`.
+
+    Args:
+        benchmark: module name of the benchmark.
+        comparisons: its control first.
+        keep: folder; `python -m benchmarks.page` writes docs/benchmarks.md from benchmarks/results.
+    """
     table = Table(title="first / second, 95 % bootstrap interval over pairs", title_justify="left")
-    for heading in ("comparison", "first s", "second s", "ratio", "interval", "pairs"):
+    for heading in ("comparison", "first s", "second s", "ratio", "interval", "pairs", "limit", "verdict"):
         table.add_column(heading, justify="left" if heading == "comparison" else "right")
     for one in comparisons:
-        interval = f"[{one.low:.3f}, {one.high:.3f}]"
-        table.add_row(
-            one.name, f"{one.first_s:.3f}", f"{one.second_s:.3f}", f"{one.ratio:.3f}", interval, str(one.pairs)
-        )
-    Console(stderr=True).print(table)
-    for one in comparisons:
-        print(json.dumps(asdict(one)))  # noqa: T201 - the command's result
+        table.add_row(*cells(one))
+    Console().print(table)
+    if keep:
+        facts = {"date": datetime.now(UTC).date().isoformat(), "machine": operator_facts()}
+        commit = asdict(read_commit(PROJECT_ROOT))
+        result = {"benchmark": benchmark, **facts, "commit": commit, "rows": [asdict(one) for one in comparisons]}
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / f"{benchmark}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def cells(one: Comparison) -> tuple[str, ...]:
+    """The row of a comparison in a table for people."""
+    limit = "–" if one.limit is None else f"{one.limit:g}"
+    times = (f"{one.first_s:.3f}", f"{one.second_s:.3f}", f"{one.ratio:.3f}", f"{one.low:.3f} to {one.high:.3f}")
+    return (one.name, *times, str(one.pairs), limit, one.verdict)

@@ -33,6 +33,7 @@ from probes.target import PulumiTarget
 PROJECT = Path(__file__).parents[1]
 CHANGED = Path("images/workspace/src/ros2bench_nodes/ros2bench_nodes/detector.py")
 ROLES = {"monolithic": "application-monolithic", "overlay": "overlay-nodes"}
+LIMIT = 0.2
 WAIT_S = 180.0
 POLL_S = 0.2
 MOST_SAMPLES = 100_000
@@ -135,6 +136,7 @@ def main(
     pairs: Annotated[int, typer.Option(min=3, help="Pairs of each comparison.")] = LEAST_PAIRS,
     clean_pairs: Annotated[int, typer.Option(min=3, help="Pairs with monolithic built without any cache.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the order within the pairs.")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Compare the two ways, after a control of one way against itself."""
     if "ROS2BENCH_REGISTRY" not in os.environ:
@@ -151,10 +153,15 @@ def main(
             "overlay / monolithic, clean": (timed("monolithic", copy, lock, clean=True), clean_pairs),
         }
         found = [
-            compare(name, *run_pairs(overlay, other, pairs=count, seed=seed, tell=console.print), seed=seed)
+            compare(
+                name,
+                *run_pairs(overlay, other, pairs=count, seed=seed, tell=console.print),
+                seed=seed,
+                limit=None if other is overlay else LIMIT,
+            )
             for name, (other, count) in ways.items()
         ]
-    show(found)
+    show("update_overlay_against_monolithic", found, keep)
     if not found[0].holds_one:
         console.print("The control does not hold 1: this machine was too restless, measure again.")
         raise typer.Exit(3)

@@ -47,3 +47,9 @@ def test_both_ways_run_in_every_pair_in_an_order_of_chance() -> None:
 def test_too_few_pairs_say_so() -> None:
     with pytest.raises(ValueError, match="x: 2 pairs carry no interval"):
         compare("x", [1.0, 1.0], [1.0, 1.0], seed=1)
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(None, "reported"), (2.5, "kept"), (1.5, "broken"), (2.0, "undecided")])
+def test_a_limit_is_kept_only_with_the_whole_interval(limit: float | None, verdict: str) -> None:
+    found = compare("x", [1.9, 2.0, 2.1, 1.95, 2.05], [1.0] * 5, seed=1, limit=limit)
+    assert found.verdict == verdict

@@ -9,6 +9,7 @@ from tests.cluster.conftest import UP, Journey
 
 pytestmark = pytest.mark.cluster
 
+APPLICATION = "app.kubernetes.io/component=application"
 CARRIERS = ("overlay-interfaces-carrier", "overlay-nodes-carrier")
 
 
@@ -33,11 +34,11 @@ def test_update_of_one_package_changes_one_small_image(journey: Journey, four_pa
     assert changed["overlay-nodes"]["digest"] in pods
     by_copy = journey.in_lab(
         f"pulumi config set -s overlay --path ros2bench:spec.overlay.delivery copy; {UP} -s overlay; "
-        "kubectl -n ros2bench-overlay rollout status deployment --timeout 90s -l app.kubernetes.io/component=application",
+        f"kubectl -n ros2bench-overlay rollout status deployment -l {APPLICATION} --timeout 90s",
         timeout_s=600,
     )
     assert by_copy.returncode == 0, by_copy.stderr[-3000:]
-    selected = "get pods -l app.kubernetes.io/component=application -o json"
+    selected = f"get pods -l {APPLICATION} -o json"
     copied = json.loads(journey.kubectl(f"-n ros2bench-overlay {selected}"))["items"]
     registry = journey.in_lab('echo "$ROS2BENCH_REGISTRY"').stdout.strip()
     ready = [pod for pod in copied if pod["status"]["containerStatuses"][0]["ready"]]
