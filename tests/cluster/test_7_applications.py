@@ -34,6 +34,11 @@ def deploying(example: str) -> str:
     return "\n".join(lines[: last + 1]).replace("pulumi up", "pulumi up --yes --skip-preview --suppress-outputs")
 
 
+def removing(example: str) -> str:
+    """The README's last line."""
+    return f"pulumi destroy -s {example} --yes --skip-preview && pulumi stack rm {example} --yes"
+
+
 def wait_until_ready(journey: Journey, example: str) -> None:
     """Wait until every pod of an example is Ready."""
     deadline_s = time.monotonic() + READY_LIMIT_S
@@ -61,7 +66,7 @@ def service(journey: Journey, four_patterns: None) -> Generator[None]:
     up = journey.in_lab(deploying(MEASURED))
     assert up.returncode == 0, up.stderr[-3000:] + up.stdout[-3000:]
     yield
-    assert journey.in_lab(f"pulumi destroy -s {MEASURED} --yes --skip-preview").returncode == 0
+    assert journey.in_lab(removing(MEASURED)).returncode == 0
 
 
 def parameters(journey: Journey) -> set[str]:
@@ -134,7 +139,7 @@ def test_the_other_examples_become_ready_which_takes_their_messages(
         for example in together:
             wait_until_ready(journey, example)
     finally:
-        lines = " & ".join(f"pulumi destroy -s {example} --yes --skip-preview" for example in together)
+        lines = " & ".join(f"({removing(example)})" for example in together)
         down = journey.in_lab(f"{lines} & wait", timeout_s=300)
     assert down.returncode == 0
     for example in together:
