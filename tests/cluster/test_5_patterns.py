@@ -7,7 +7,6 @@ figures stand on; its output is docs/matrix.md.
 import os
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,20 +102,20 @@ def measured(journey: Journey, stack: str) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="session")
-def matrix() -> Callable[[str], None]:
-    """Takes a row of the table of results: shown, and written to the file that ROS2BENCH_TEST_MATRIX names."""
-    file = os.environ.get("ROS2BENCH_TEST_MATRIX")
-    if file:
-        Path(file).write_text(HEAD, encoding="utf-8")
+def merged(known: str, cell: Cell, row: str) -> str:
+    """The table with a cell's row, in the order of the cells; rows of others are kept, so that one can run alone."""
+    order = [(pattern, network) for pattern in PATTERNS for network in NETWORKS]
+    rows = {tuple(line.split(" | ")[:2]): line for line in known.removeprefix(HEAD).splitlines()}
+    rows[f"| {cell.pattern}", cell.network] = row
+    return HEAD + "".join(f"{rows[key]}\n" for p, n in order if (key := (f"| {p}", n)) in rows)
 
-    def take(row: str) -> None:
-        print(row)
-        if file:
-            with Path(file).open("a", encoding="utf-8") as table:
-                table.write(row + "\n")
 
-    return take
+def keep_row(cell: Cell, row: str) -> None:
+    """Show a row of the table of results, and write it to the file that ROS2BENCH_TEST_MATRIX names."""
+    print(row)
+    if file := os.environ.get("ROS2BENCH_TEST_MATRIX"):
+        known = Path(file).read_text(encoding="utf-8") if Path(file).exists() else HEAD
+        Path(file).write_text(merged(known if known.startswith(HEAD) else HEAD, cell, row), encoding="utf-8")
 
 
 def machines_of(journey: Journey, stack: str) -> set[str]:
@@ -126,9 +125,7 @@ def machines_of(journey: Journey, stack: str) -> set[str]:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_pattern_over_a_network(
-    journey: Journey, four_patterns: None, matrix: Callable[[str], None], cell: Cell
-) -> None:
+def test_a_pattern_over_a_network(journey: Journey, four_patterns: None, cell: Cell) -> None:
     configure(journey, cell)
     began = time.monotonic()
     try:
@@ -140,9 +137,10 @@ def test_a_pattern_over_a_network(
         metrics = record["metrics"]
         inference, transport = (metrics[key]["value"] for key in ("inference_s", "inference_s{part=transport}"))
         delivered, intended = (metrics[key]["value"] for key in ("frames_delivered", "frames_intended"))
-        matrix(
+        keep_row(
+            cell,
             f"| {cell.pattern} | {cell.network} | {cell.machines} | {up_s:.1f} | {delivered:.0f} of {intended:.0f} "
-            f"| {1e3 * inference:.2f} | {1e3 * transport:.2f} |"
+            f"| {1e3 * inference:.2f} | {1e3 * transport:.2f} |",
         )
         assert metrics["frames_intended"]["value"] == 10 * WINDOW_S
         assert metrics["frames_lost"]["value"] == 0
