@@ -220,6 +220,17 @@ def apply_addons(folders: LabFolders, net: network.LabNetwork, tools: Mapping[st
     kubernetes.kubectl(
         folders, tools, "apply", "--server-side", "-f", "-", doing="Applying the add-ons", text_in=documents
     )
+    # Both machines are one computer: a second copy takes a tenth of a core from experiments and makes nothing safer.
+    kubernetes.kubectl(
+        folders,
+        tools,
+        "-n",
+        "kube-system",
+        "scale",
+        "deployment/coredns",
+        "--replicas=1",
+        doing="One CoreDNS is enough",
+    )
     for space, name in (
         ("kube-system", "coredns"),
         ("kube-system", "metrics-server"),
