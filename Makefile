@@ -5,12 +5,14 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-STAGE = @began=$$SECONDS; trap 'echo "== $@: $$((SECONDS - began)) s"' EXIT;
+STAGE = @began=$$SECONDS; began_ns=$$(date +%s%N); trap 'code=$$?; echo "== $@: $$((SECONDS - began)) s"; $(NOTE)' EXIT;
+# Stage times of the pipeline (docs/campaigns.md); `test` is the sum of others.
+NOTE = $(if $(filter test,$@),:,[ -z "$${ROS2BENCH_PIPELINE:-}" ] || $(PYTHON) -m probes.pipeline stage $@ --began-ns $$began_ns --ended-ns $$(date +%s%N) --code $$code)
 
 # Compiled modules are kept: importing anew costs each test run seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-unit-thorough test-images test-cluster test-full test
+.PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-unit-thorough test-images test-cluster test-full test prove
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -86,6 +88,13 @@ test-cluster: setup-development  ## Cluster tier: the journeys of the README, fr
 test-full: setup-development  ## What is too long for every change: every pattern over every network (writes docs/matrix.md), images built anew
 	$(STAGE)
 	ROS2BENCH_TEST_FULL=1 ROS2BENCH_TEST_MATRIX=$$PWD/docs/matrix.md $(PYTHON) -m pytest -m "full or matrix"
+
+prove: setup-development  ## Put every claim about the measurements to the test in a lab (ONLY="1 3"); writes docs/proofs.md
+	$(STAGE)
+	$(PYTHON) -m lab up --images patterns
+	eval "$$($(PYTHON) -m lab env)"
+	python -m images.build platform
+	python -m benchmarks.proofs $(addprefix --only ,$(ONLY))
 
 test:  ## All tiers
 	$(STAGE)

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components import pod_security, secrecy
-from components.labels import ASKED_BY, DOMAIN, NETWORK, PART_OF, STACK, WHY_PRIVILEGED
+from components import machine_access, pod_security, secrecy
+from components.labels import ASKED_BY, DOMAIN, MACHINE_ACCESS, NETWORK, PART_OF, STACK, WHY_PRIVILEGED
 from components.refusal import Refusal
 
 Manifest = Mapping[str, Any]
@@ -62,7 +62,10 @@ def images_by_digest(manifest: Manifest) -> Iterator[str]:
 
 
 def no_host_access(manifest: Manifest) -> Iterator[str]:
-    """No process space, memory, port or folder of the machine."""
+    """No process space, memory, port or folder of the machine; machine readers see what `machine_access` lists."""
+    if machine_access.is_machine_reader(manifest):
+        yield from machine_access.host_access(manifest)
+        return
     spec = pod_spec(manifest)
     for key in ("hostPID", "hostIPC"):
         if spec.get(key):
@@ -92,7 +95,10 @@ def host_network_declared(manifest: Manifest) -> Iterator[str]:
 
 
 def restricted(manifest: Manifest) -> Iterator[str]:
-    """Pod Security Standard "restricted", and a read-only root file system."""
+    """Pod Security Standard "restricted", and a read-only root file system; of machine readers what they need not."""
+    if machine_access.is_machine_reader(manifest):
+        yield from machine_access.privileges(manifest)
+        return
     if spec := pod_spec(manifest):
         yield from pod_security.of_pod(spec.get("securityContext", {}))
     for container in containers(manifest):
@@ -198,11 +204,15 @@ def namespace_enforces(manifest: Manifest) -> Iterator[str]:
         return
     level = labels_of(manifest).get("pod-security.kubernetes.io/enforce")
     host = labels_of(manifest).get(NETWORK) == "host"
+    declared = host or labels_of(manifest).get(MACHINE_ACCESS) == "yes"
     why = manifest["metadata"].get("annotations", {}).get(WHY_PRIVILEGED)
-    if host and level == "privileged" and why:
+    if declared and level == "privileged" and why:
         return
     if level == "privileged":
-        yield f"Pod Security is not enforced, which needs label {NETWORK}=host and annotation {WHY_PRIVILEGED}"
+        yield (
+            f"Pod Security is not enforced, which needs label {NETWORK}=host or {MACHINE_ACCESS}=yes, and annotation "
+            f"{WHY_PRIVILEGED}"
+        )
     elif level != "restricted":
         yield "Pod Security restricted is not enforced"
 
@@ -256,6 +266,11 @@ def violations_together(manifests: Sequence[Manifest]) -> tuple[str, ...]:
     host = {
         _name(each) for each in manifests if each.get("kind") == "Namespace" and labels_of(each).get(NETWORK) == "host"
     }
+    open_to_readers = {
+        _name(each)
+        for each in manifests
+        if each.get("kind") == "Namespace" and labels_of(each).get(MACHINE_ACCESS) == "yes"
+    }
     closed = {_namespace(each) for each in manifests if _denies_everything(each)}
     found: list[str] = []
     for each in manifests:
@@ -265,6 +280,11 @@ def violations_together(manifests: Sequence[Manifest]) -> tuple[str, ...]:
         if spec.get("hostNetwork") and where not in host:
             found.append(
                 f"host_network_declared: {_title(each)} uses hostNetwork, namespace {where} is not made for it"
+            )
+        if machine_access.is_machine_reader(each) != (where in open_to_readers):
+            found.append(
+                f"machine_readers_alone: {_title(each)} is in namespace {where}; machine readers have a namespace of "
+                "their own, and nothing else is in it"
             )
         if not spec.get("hostNetwork") and where not in closed:
             found.append(

@@ -42,6 +42,7 @@ class ImageLock:
     path: Path
     registry: str
     digests: Mapping[str, tuple[str, str]]
+    operator: str | None = None
     signatures: Mapping[str, ComponentSignature] = field(default_factory=dict[str, ComponentSignature])
 
     def reference(self, role: str) -> str:
@@ -74,6 +75,20 @@ class ImageLock:
                 f"{role}; or set ros2bench:spec.composition.publicKey and signature"
             )
         return self.signatures[role]
+
+    def operator_key(self) -> str:
+        """Public key, in Base64, of whom the recorder and the machine readers obey.
+
+        Raises:
+            Refusal: The lock has none, because an earlier version wrote it.
+        """
+        if self.operator is None:
+            raise Refusal(
+                f"{self.path}: key operator is missing, so the recorder would not know whose calls to obey. An "
+                f"earlier version wrote this lock; the same command adds the key and builds nothing anew that the "
+                f"registry holds: {self.build_command()} recorder"
+            )
+        return self.operator
 
     def build_command(self) -> str:
         """Command that builds and pushes what is missing."""
@@ -129,7 +144,10 @@ def parse_lock(path: Path, document: Any) -> ImageLock:
             signatures[role] = ComponentSignature(
                 public_key=str(signed["public_key"]), signature=str(signed["signature"])
             )
-    return ImageLock(path=path, registry=registry, digests=digests, signatures=signatures)
+    operator = None
+    if "operator" in lock:
+        operator = str(_mapping(lock["operator"], "key operator")["public_key"])
+    return ImageLock(path=path, registry=registry, digests=digests, operator=operator, signatures=signatures)
 
 
 def _mapping(value: Any, what: str) -> dict[str, Any]:

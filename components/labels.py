@@ -8,6 +8,11 @@ COMPONENT = "app.kubernetes.io/component"
 NETWORK = "ros2bench/network"
 DOMAIN = "ros2bench/domain-id"
 
+MACHINE_READER = "machine-reader"
+"""Component of the only pods that may see their machine."""
+MACHINE_ACCESS = "ros2bench/machine-access"
+"""Label of a namespace of machine readers and of nothing else: `yes`."""
+
 WHY_PRIVILEGED = "ros2bench/why-privileged"
 """Annotation of a namespace that cannot enforce the restricted Pod Security Standard: the reason."""
 ASKED_BY = "ros2bench/asked-by"
@@ -33,7 +38,7 @@ def labels(stack: str, *, name: str, component: str) -> Labels:
     Args:
         stack: Name of the stack.
         name: What it is, for example the pod's name in the placement.
-        component: Its role: application, recorder, discovery, master, network or namespace.
+        component: Its role: application, recorder, discovery, master, machine-reader, network or namespace.
     """
     return {**common(stack), "app.kubernetes.io/name": name, COMPONENT: component}
 

@@ -13,16 +13,28 @@ WHY_HOST_NETWORK = (
     "network.discovery is host-network: its pods share the network of their machine, which the Pod Security Standards "
     "baseline and restricted both forbid. components/guardrails.py still demands everything else of restricted."
 )
+WHY_MACHINE_ACCESS = (
+    "machineReaders.enabled: its pods read the counters of their machine as root, through read-only mounts of its "
+    "folders and in its process space, which the Pod Security Standards baseline and restricted both forbid. "
+    "components/guardrails.py lists what they may do, and admits nothing else here."
+)
+
+# The provider (4.18) may miss that an object is gone, waits for as long as it may, and only then looks again.
+DELETE_LIMIT = "120s"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamespaceArgs:
-    """What a namespace is for. `domain_id` is none where no participant lives in it."""
+    """What a namespace is for.
+
+    `domain_id` is none where no participant lives in it. `machine_access` is for machine readers and nothing else.
+    """
 
     stack: str
     name: str
     network: NetworkMode = "pod"
     domain_id: int | None = None
+    machine_access: bool = False
 
 
 class Namespace(pulumi.ComponentResource):
@@ -33,7 +45,9 @@ class Namespace(pulumi.ComponentResource):
         self.stack = args.stack
         self.name = args.name
         self.network_labels = labels.network(args.network, args.domain_id)
-        rendered = namespace_manifest(args.stack, args.name, network=args.network)
+        if args.machine_access:
+            self.network_labels |= {labels.MACHINE_ACCESS: "yes"}
+        rendered = namespace_manifest(args.stack, args.name, network=args.network, machine_access=args.machine_access)
         self.resource = manifest.create(name, rendered, pulumi.ResourceOptions(parent=self))
         self.created_name = manifest.created_name(self.resource)
         self.register_outputs({"name": args.name})
@@ -50,25 +64,32 @@ class Namespace(pulumi.ComponentResource):
         self, parent: pulumi.Resource, *, depends_on: list[pulumi.Resource] | None = None
     ) -> pulumi.ResourceOptions:
         """Options of a resource in this namespace: deleting the namespace deletes it."""
-        return pulumi.ResourceOptions(parent=parent, deleted_with=self.resource, depends_on=depends_on)
+        limits = pulumi.CustomTimeouts(delete=DELETE_LIMIT)
+        return pulumi.ResourceOptions(
+            parent=parent, deleted_with=self.resource, depends_on=depends_on, custom_timeouts=limits
+        )
 
 
-def namespace_manifest(stack: str, name: str, *, network: NetworkMode = "pod") -> manifest.Manifest:
+def namespace_manifest(
+    stack: str, name: str, *, network: NetworkMode = "pod", machine_access: bool = False
+) -> manifest.Manifest:
     """Namespace whose pods must pass the Pod Security Standard "restricted".
 
-    Pods on their machine's network pass neither restricted nor baseline; their namespace says why, and still lets
-    the API server write what is beyond restricted into its audit log.
+    Pods on their machine's network and machine readers pass neither restricted nor baseline; their namespace says why,
+    and still lets the API server write what is beyond restricted into its audit log.
     """
     levels = {"enforce": "restricted", "audit": "restricted", "warn": "restricted"}
     annotations: dict[str, str] = {}
-    if network == "host":
+    if network == "host" or machine_access:
         levels |= {"enforce": "privileged", "warn": "privileged"}
-        annotations = {labels.WHY_PRIVILEGED: WHY_HOST_NETWORK}
+        why = WHY_MACHINE_ACCESS if machine_access else WHY_HOST_NETWORK
+        annotations = {labels.WHY_PRIVILEGED: why}
     metadata: manifest.Manifest = {
         "name": name,
         "labels": {
             **labels.labels(stack, name=name, component="namespace"),
             labels.NETWORK: network,
+            **({labels.MACHINE_ACCESS: "yes"} if machine_access else dict[str, str]()),
             **{f"pod-security.kubernetes.io/{mode}": level for mode, level in levels.items()},
         },
     }

@@ -1,6 +1,6 @@
 """The reference application as data: perception with real work, written once and placed by every pattern."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,20 +15,33 @@ class Load:
     Defaults live in `stacks.load`; the meaning of each value is the node parameter of the same name.
     """
 
+    streams: int
     rate_hz: float
     width_px: int
     height_px: int
     source: str
+    encoding: str
     seed: int
     burst: int
+    detector_inference: str
+    detector_model: str
+    detector_cost_s: float
     detector_input_width_px: int
     detector_input_height_px: int
     detector_score_threshold: float
     detector_threads: int
     detector_repeat: int
     trigger_period_s: float
+    reader_model: str
     reader_threads: int
     reader_max_boxes: int
+    report_frames: int
+    fault_node: str
+    fault_delays_s: Sequence[float]
+    fault_stall_s: float
+    fault_stall_frame: int
+    fault_drop_ratio: float
+    fault_seed: int
 
 
 INTERFACES = "ros2bench_interfaces/msg"
@@ -45,21 +58,41 @@ IMAGES = Images(
     ),
 )
 FRAMES, DETECTIONS, READINGS, RESULTS = "/frames", "/detections", "/readings", "/results"
+ONLY_STREAM = 0
 
 
 def perception(load: Load) -> Application:
-    """Reference application: camera → detector → monitor, camera + detector → reader → monitor.
+    """Reference application: camera → detector → monitor, camera + detector → reader → monitor; once per stream.
 
-    The processor requests add up to 400 millicores, so that it fits a machine with one allocatable processor.
+    The processor requests of a stream add up to 400 millicores, so that it fits a machine with one allocatable
+    processor. Of several streams each has its number in the names of its nodes and topics.
 
     Args:
         load: Rate, picture size and work per frame.
     """
+    numbers = (ONLY_STREAM,) if load.streams == 1 else tuple(range(1, load.streams + 1))
+    results = tuple(_of_stream(RESULTS, number) for number in numbers)
+    return Application(
+        name="perception",
+        nodes=tuple(node for number in numbers for node in _stream_nodes(load, number)),
+        topics=tuple(topic for number in numbers for topic in _stream_topics(load, number)),
+        measured=results,
+        result=results[0],
+        images=IMAGES,
+    )
+
+
+def _stream_nodes(load: Load, stream: int) -> tuple[Node, ...]:
+    """The four nodes of a stream."""
+    frames, detections, readings, results = (
+        _of_stream(topic, stream) for topic in (FRAMES, DETECTIONS, READINGS, RESULTS)
+    )
     # A camera that is meant to be slow must not look silent, nor must those who wait for it.
     silence_limit_s = max(LEAST_SILENCE_LIMIT_S, 3 * load.burst / load.rate_hz)
     camera = _node(
         "camera",
-        publishes=(FRAMES,),
+        stream,
+        publishes=(frames,),
         subscribes=(),
         parameters={
             "silence_limit_s": silence_limit_s,
@@ -67,32 +100,41 @@ def perception(load: Load) -> Application:
             "width_px": load.width_px,
             "height_px": load.height_px,
             "source": load.source,
-            "seed": load.seed,
+            "encoding": load.encoding,
+            "seed": load.seed + max(0, stream - 1),
             "burst": load.burst,
+            **_faults(load, "camera"),
         },
         resources=Resources(cpu_request_millicores=50, memory_request_mebibytes=128, memory_limit_mebibytes=512),
     )
     detector = _node(
         "detector",
-        publishes=(DETECTIONS,),
-        subscribes=(FRAMES,),
+        stream,
+        publishes=(detections,),
+        subscribes=(frames,),
         parameters={
             "silence_limit_s": silence_limit_s,
+            "inference": load.detector_inference,
+            "model": load.detector_model,
+            "cost_s": float(load.detector_cost_s),
             "input_width_px": load.detector_input_width_px,
             "input_height_px": load.detector_input_height_px,
             "score_threshold": float(load.detector_score_threshold),
             "threads": load.detector_threads,
             "repeat": load.detector_repeat,
+            **_faults(load, "detector"),
         },
         resources=Resources(cpu_request_millicores=200, memory_request_mebibytes=192, memory_limit_mebibytes=768),
     )
     reader = _node(
         "reader",
-        publishes=(READINGS,),
-        subscribes=(FRAMES, DETECTIONS),
+        stream,
+        publishes=(readings,),
+        subscribes=(frames, detections),
         parameters={
             "silence_limit_s": max(3 * float(load.trigger_period_s) + LEAST_SILENCE_LIMIT_S, silence_limit_s),
             "trigger_period_s": float(load.trigger_period_s),
+            "model": load.reader_model,
             "threads": load.reader_threads,
             "max_boxes": load.reader_max_boxes,
         },
@@ -100,44 +142,67 @@ def perception(load: Load) -> Application:
     )
     monitor = _node(
         "monitor",
-        publishes=(RESULTS,),
-        subscribes=(DETECTIONS, READINGS),
-        parameters={"silence_limit_s": silence_limit_s},
+        stream,
+        publishes=(results,),
+        subscribes=(detections, readings),
+        parameters={
+            "silence_limit_s": silence_limit_s,
+            **({"report_frames": load.report_frames} if load.report_frames else {}),
+            **_faults(load, "monitor"),
+        },
         resources=Resources(cpu_request_millicores=50, memory_request_mebibytes=96, memory_limit_mebibytes=256),
     )
-    return Application(
-        name="perception",
-        nodes=(camera, detector, reader, monitor),
-        topics=(
-            _topic(FRAMES, "Frame", "best_effort", depth=10, rate_hz=load.rate_hz),
-            _topic(DETECTIONS, "Detections", "reliable", depth=10, rate_hz=load.rate_hz),
-            _topic(READINGS, "Reading", "reliable", depth=10, rate_hz=None),
-            _topic(RESULTS, "Result", "reliable", depth=10, rate_hz=load.rate_hz),
-        ),
-        measured=(RESULTS,),
-        result=RESULTS,
-        images=IMAGES,
+    return camera, detector, reader, monitor
+
+
+def _stream_topics(load: Load, stream: int) -> tuple[Topic, ...]:
+    """The four topics of a stream."""
+    return (
+        _topic(_of_stream(FRAMES, stream), "Frame", "best_effort", depth=10, rate_hz=load.rate_hz),
+        _topic(_of_stream(DETECTIONS, stream), "Detections", "reliable", depth=10, rate_hz=load.rate_hz),
+        _topic(_of_stream(READINGS, stream), "Reading", "reliable", depth=10, rate_hz=None),
+        _topic(_of_stream(RESULTS, stream), "Result", "reliable", depth=10, rate_hz=load.rate_hz),
     )
+
+
+def _of_stream(topic: str, stream: int) -> str:
+    return topic if stream == ONLY_STREAM else f"/stream_{stream}{topic}"
+
+
+def _faults(load: Load, kind: str) -> dict[str, Parameter]:
+    """Parameters of the faults that a node of this kind commits; none where nothing is asked for."""
+    wanted = any(load.fault_delays_s) or load.fault_stall_s or load.fault_drop_ratio
+    if load.fault_node != kind or not wanted:
+        return {}
+    return {
+        "fault_delays_s": tuple(float(delay) for delay in load.fault_delays_s),
+        "fault_stall_s": float(load.fault_stall_s),
+        "fault_stall_frame": load.fault_stall_frame,
+        "fault_drop_ratio": float(load.fault_drop_ratio),
+        "fault_seed": load.fault_seed,
+    }
 
 
 def _node(
-    name: str,
+    kind: str,
+    stream: int,
     *,
     publishes: tuple[str, ...],
     subscribes: tuple[str, ...],
     parameters: Mapping[str, Parameter],
     resources: Resources,
 ) -> Node:
-    """Node whose program, class and least image follow from its name."""
+    """Node whose program, class and least image follow from what it is, and its name from its stream too."""
+    own_stream: dict[str, Parameter] = {} if stream == ONLY_STREAM else {"stream": stream}
     return Node(
-        name=name,
-        command=("ros2bench-node", name),
-        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.{name}.{name.capitalize()}"),
-        image=f"application-{name}",
+        name=kind if stream == ONLY_STREAM else f"{kind}_{stream}",
+        command=("ros2bench-node", kind),
+        component=Component(package=PACKAGE, plugin=f"{PACKAGE}.{kind}.{kind.capitalize()}"),
+        image=f"application-{kind}",
         needs=HEARTBEAT,
         publishes=publishes,
         subscribes=subscribes,
-        parameters=parameters,
+        parameters={**parameters, **own_stream},
         resources=resources,
     )
 

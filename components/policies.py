@@ -108,6 +108,33 @@ def policy_specs(stack: str, openings: Openings) -> dict[str, Spec]:
     return specs
 
 
+def machine_reader_specs(stack: str, port: int, network_port: int) -> dict[str, Spec]:
+    """Policies of the machine readers: our own namespaces read their metrics, they probe one another, no more.
+
+    Args:
+        stack: Name of the stack, for the labels of its pods.
+        port: TCP port on which they serve; the runner comes in through the API server.
+        network_port: UDP port on which they answer one another.
+    """
+    readers = {"podSelector": {"matchLabels": labels.selector(stack, component=labels.MACHINE_READER)}}
+    of_ours = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": labels.PART_OF}}}
+    probing = [{"protocol": "UDP", "port": network_port}]
+    return {
+        "default-deny": {"podSelector": EVERYONE, "policyTypes": BOTH_WAYS},
+        "allow-probes": {
+            **readers,
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [of_ours], "ports": [{"protocol": "TCP", "port": port}]}],
+        },
+        "allow-network-probes": {
+            **readers,
+            "policyTypes": BOTH_WAYS,
+            "ingress": [{"from": [readers], "ports": probing}],
+            "egress": [{"to": [readers], "ports": probing}],
+        },
+    }
+
+
 def dds_ports(domain_id: int) -> tuple[int, int]:
     """First and last UDP port of a domain by the RTPS specification: 7400 + 250 x domain and the 249 above it."""
     first = DDS_BASE_PORT + DDS_PORTS_PER_DOMAIN * domain_id

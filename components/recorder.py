@@ -25,16 +25,26 @@ COMPONENT = "recorder"
 IMAGE_ROLE = "recorder"
 GRACE_S = 5
 QUEUE_DEPTH = 1000
+CAPTURES_FOLDER = "/captures"
+CAPTURES_MEBIBYTES = 1024
+# The kubelet counts blocks and evicts: states of captures and the rounding of files need room too.
+CAPTURES_RESERVE_MEBIBYTES = 64
 CONFIGURATION_FILE = "recorder.json"
+# On the machine's disk, so that a capture outlives its container and its length costs no memory.
+CAPTURES_VOLUME: manifest.Manifest = {"name": "captures", "emptyDir": {"sizeLimit": f"{CAPTURES_MEBIBYTES}Mi"}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecorderArgs:
-    """What the recorder listens to and where it runs."""
+    """What the recorder listens to, whom it obeys and where it runs.
+
+    `operator` is the public key, in Base64, whose signed calls it obeys.
+    """
 
     namespace: Namespace
     image: str
     topics: Sequence[Topic]
+    operator: str
     participant: Participant
     resources: Resources
     scheduling: Scheduling
@@ -46,7 +56,9 @@ class Recorder(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:Recorder", name, None, opts)
-        settings = json.dumps(recorder_settings(args.topics, args.participant.health_port), indent=1) + "\n"
+        settings = (
+            json.dumps(recorder_settings(args.topics, args.participant.health_port, args.operator), indent=1) + "\n"
+        )
         files = {CONFIGURATION_FILE: settings} | profile_file(args.participant)
         template = PodTemplate(
             labels=labels.labels(args.namespace.stack, name=COMPONENT, component=COMPONENT),
@@ -55,6 +67,7 @@ class Recorder(pulumi.ComponentResource):
             configuration=configuration(COMPONENT, files, namespace=args.namespace, component=COMPONENT, parent=self),
             scheduling=args.scheduling,
             grace_s=GRACE_S,
+            volumes=[CAPTURES_VOLUME],
             annotations=annotations(args.participant),
             network=pod_network(args.participant),
         )
@@ -67,11 +80,14 @@ class Recorder(pulumi.ComponentResource):
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
 
-def recorder_settings(topics: Sequence[Topic], port: int) -> dict[str, Any]:
+def recorder_settings(topics: Sequence[Topic], port: int, operator: str) -> dict[str, Any]:
     """Contents of recorder.json. The queue is deep, so that a burst is counted as it is."""
+    limit_mebibytes = CAPTURES_MEBIBYTES - CAPTURES_RESERVE_MEBIBYTES
     return {
         "contract": 1,
         "port": port,
+        "operator": operator,
+        "captures": {"folder": CAPTURES_FOLDER, "limit_bytes": limit_mebibytes * 1024 * 1024},
         "topics": [
             {
                 "name": topic.name,
@@ -94,7 +110,9 @@ def recorder_container(image: str, participant: Participant, resources: Resource
         environment=[
             *environment(participant, sees_everything=True),
             {"name": "ROS2BENCH_MACHINE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "ROS2BENCH_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ],
         resources=resources,
         health_port=participant.health_port,
+        mounts=[{"name": CAPTURES_VOLUME["name"], "mountPath": CAPTURES_FOLDER}],
     )

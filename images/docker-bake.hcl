@@ -34,8 +34,12 @@ group "demo" {
   targets = ["application-monolithic", "recorder"]
 }
 
+group "platform" {
+  targets = ["machine-reader"]
+}
+
 group "all" {
-  targets = ["default", "examples", "ros1"]
+  targets = ["default", "examples", "ros1", "machine-reader"]
 }
 
 target "settings" {
@@ -51,7 +55,7 @@ target "base" {
   name       = base
   inherits   = ["settings"]
   dockerfile = "base/official.Containerfile"
-  matrix     = { base = ["runtime", "builder", "assets"] }
+  matrix     = { base = ["runtime", "plain", "builder", "assets"] }
   target     = base
 }
 
@@ -64,7 +68,9 @@ target "package" {
       { name = "composition-interfaces", source = "composition_interfaces", under = "builder", unless_there = "composition_interfaces" },
       { name = "bringup", source = "ros2bench_bringup", under = "builder", unless_there = "" },
       { name = "nodes", source = "ros2bench_nodes", under = "package-interfaces", unless_there = "" },
+      { name = "service", source = "ros2bench_service", under = "builder", unless_there = "" },
       { name = "recorder", source = "ros2bench_recorder", under = "builder", unless_there = "" },
+      { name = "machine-reader", source = "ros2bench_machine_reader", under = "builder", unless_there = "" },
       { name = "composition", source = "ros2bench_composition", under = "builder", unless_there = "" },
       { name = "examples", source = "ros2bench_examples", under = "builder", unless_there = "" },
     ]
@@ -90,18 +96,21 @@ target "image" {
     role = [
       "application-monolithic", "recorder",
       "application-camera", "application-detector", "application-reader", "application-monitor",
-      "application-composition", "application-overlay-base", "examples",
+      "application-composition", "application-overlay-base", "examples", "machine-reader",
     ]
   }
   target = role
   contexts = {
     ros2bench-runtime              = "target:runtime"
+    ros2bench-plain                = "target:plain"
     assets                         = "target:assets"
     package-interfaces             = "target:package-interfaces"
     package-composition-interfaces = "target:package-composition-interfaces"
     package-bringup                = "target:package-bringup"
     package-nodes                  = "target:package-nodes"
+    package-service                = "target:package-service"
     package-recorder               = "target:package-recorder"
+    package-machine-reader         = "target:package-machine-reader"
     package-composition            = "target:package-composition"
     package-examples               = "target:package-examples"
   }

@@ -26,6 +26,14 @@ class LockedComponents(BaseModel):
     signature: str = Field(description="Of `ros2bench-manifest-v1` and a line feed, followed by the manifest's bytes.")
 
 
+class LockedOperator(BaseModel):
+    """Whose signed calls the recorder and the machine readers obey."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    public_key: str = Field(description="Ed25519 key, 32 bytes in base64.")
+
+
 class LockedOverlay(_Frozen):
     """What an overlay stands on and brings."""
 
@@ -53,6 +61,9 @@ class Lock(_Frozen):
     registry: str = Field(description="HOST or HOST:PORT.")
     flavour: Literal["wheels", "official"] = Field(description="Kind of base image.")
     ros_distro: str = Field(description="ROS distribution inside.")
+    operator: LockedOperator | None = Field(
+        default=None, description="Written by every command that writes the lock; locks of earlier versions lack it."
+    )
     images: dict[str, LockedImage] = Field(description="Images by role.")
 
 
@@ -97,11 +108,27 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 
 def with_images(
-    earlier: Lock | None, *, registry: str, flavour: str, ros_distro: str, images: Mapping[str, LockedImage]
+    earlier: Lock | None,
+    *,
+    registry: str,
+    flavour: str,
+    ros_distro: str,
+    images: Mapping[str, LockedImage],
+    operator: str,
 ) -> Lock:
-    """The lock after a build: other roles stay if registry, flavour and distribution are the same."""
+    """The lock after a build: other roles stay if registry, flavour and distribution are the same.
+
+    Args:
+        earlier: the lock before it.
+        registry: HOST or HOST:PORT.
+        flavour: kind of base image.
+        ros_distro: ROS distribution inside.
+        images: what was built, by role.
+        operator: public key of whoever built it, in base64.
+    """
+    obeyed = LockedOperator(public_key=operator)
     fresh = Lock.model_validate(
-        {"registry": registry, "flavour": flavour, "ros_distro": ros_distro, "images": dict(images)}
+        {"registry": registry, "flavour": flavour, "ros_distro": ros_distro, "operator": obeyed, "images": dict(images)}
     )
     if earlier is None or (earlier.registry, earlier.flavour, earlier.ros_distro) != (
         registry,
@@ -109,4 +136,4 @@ def with_images(
         ros_distro,
     ):
         return fresh
-    return fresh.model_copy(update={"images": {**earlier.images, **images}})
+    return fresh.model_copy(update={"operator": obeyed, "images": {**earlier.images, **images}})

@@ -16,9 +16,10 @@ from images.inventory import INSTALL_SPACE, Inventory, search_paths, take_invent
 from images.lock import Lock, LockedComponents, LockedImage, LockedOverlay, read_lock, with_images, write_lock
 from images.recipes import REPOSITORY_PREFIX, Recipe, make_recipe
 from images.registry import Registry
-from images.roles import OVERLAY_LIMIT, ROS1, WITH_COMPONENTS, Overlay
-from images.signing import key_path, operator_key, public_key, sign_manifest
+from images.roles import IMAGES, OVERLAY_LIMIT, ROS1, WITH_COMPONENTS, Overlay
+from images.signing import operator_key, sign_manifest
 from images.steps import Steps
+from signing.keys import key_path, public_text
 
 MANIFEST = "opt/ros2bench/components/manifest.json"
 
@@ -119,7 +120,7 @@ class Publisher:
         known = locked_already(role, inputs, self.lock, self.destination.registry)
         if known and role in WITH_COMPONENTS:
             key = operator_key(key_path(os.environ))
-            return known if known.components and known.components.public_key == public_key(key) else None
+            return known if known.components and known.components.public_key == public_text(key) else None
         is_overlay = any(role in overlay.roles for overlay in self.overlays.values())
         return None if known and is_overlay and known.overlay is None else known
 
@@ -135,6 +136,7 @@ class Publisher:
             flavour=self.flavour,
             ros_distro=self.recipe.arguments["ROS_DISTRO"],
             images={role: image},
+            operator=public_text(operator_key(key_path(os.environ))),
         )
         write_lock(self.destination.lock, self.lock)
 
@@ -192,6 +194,7 @@ def publish(
     steps: Steps,
     cached: bool = True,
     overlays: Mapping[str, Overlay] | None = None,
+    images: Path = IMAGES,
 ) -> Lock:
     """Build and push what the registry does not hold yet, and write the lock after each image.
 
@@ -203,6 +206,7 @@ def publish(
         steps: reports.
         cached: whether anything of earlier builds may be used.
         overlays: overlays besides those of the reference application, by name.
+        images: folder of Containerfiles, launchers and workspace.
 
     Raises:
         BuildError: any step has failed; finished images are in the lock.
@@ -210,7 +214,7 @@ def publish(
     cache = cache_folder()
     with only_build(cache, steps):
         remove_leftovers(cache / "images")
-        recipe = make_recipe(flavour, ros_distro, cache, steps, ros1=ROS1 in roles)
+        recipe = make_recipe(flavour, ros_distro, cache, steps, ros1=ROS1 in roles, images=images)
         buildah = Buildah(cache / "containers", steps)
         buildah.clear_temporary()
         publisher = Publisher(

@@ -31,6 +31,7 @@ class Recipe:
         images: folder of Containerfiles, launchers and workspace.
         arguments: build arguments of every build.
         runtime: operating system and ROS.
+        plain: operating system and Python.
         builder: the same with compilers.
         assets: Python packages, models and pictures.
         asset_inputs: digest of each part of the assets, by its first folder in there, for example `python/recorder`.
@@ -40,6 +41,7 @@ class Recipe:
     images: Path
     arguments: Mapping[str, str]
     runtime: Build
+    plain: Build
     builder: Build
     assets: Build
     asset_inputs: Mapping[str, str]
@@ -61,10 +63,12 @@ class Recipe:
         packages = sorted(name for name, _ in needed.copied if name.startswith("package-"))
         contexts = {name: self.package(name.removeprefix("package-")) for name in packages}
         parts = sorted({asset_part(path) for name, path in needed.copied if name == "assets"})
+        known = {"RUNTIME": self.runtime, "PLAIN": self.plain}
+        bases = {name: base for name, base in known.items() if f"${{{name}}}" in needed.parents}
         inputs = digest_of_texts(
             needed.instructions,
             *self.arguments.values(),
-            self.runtime.inputs,
+            *(base.inputs for base in bases.values()),
             digest_of_files(self.images, [self.images / file for file in needed.files]),
             *(self.asset_inputs[part] for part in parts),
             *(build.inputs for build in contexts.values()),
@@ -80,7 +84,7 @@ class Recipe:
                 target=role,
                 context=self.images,
                 contexts={**contexts, **({"assets": self.assets} if parts else {})},
-                arguments={**self.arguments, "RUNTIME": self.runtime},
+                arguments={**self.arguments, **bases},
             ),
         )
 
@@ -218,7 +222,7 @@ def make_recipe(
     text = containerfile.read_text(encoding="utf-8")
     requirements = images / "requirements"
     context, fetched = images, dict[str, Path]()
-    own = {"runtime": [flavour], "builder": [flavour]}
+    own = {"runtime": [flavour], "builder": [flavour], "plain": [flavour]}
     if flavour == "wheels":
         context = make_rootfs(cache, steps)
         fetched = {
@@ -230,6 +234,7 @@ def make_recipe(
         }
         for name, prefix in (("runtime", "ros-prefix"), ("builder", "ros-build-prefix")):
             own[name] += [digest_of_tar(context / f"{name}.tar"), fetched[prefix].name]
+        own["plain"] += [digest_of_tar(context / "runtime.tar")]
     asset_inputs = {
         part: digest_of_texts(
             ingredients(text, "assets").instructions,
@@ -258,6 +263,7 @@ def make_recipe(
         images=images,
         arguments=arguments,
         runtime=base("runtime"),
+        plain=base("plain"),
         builder=base("builder"),
         assets=base("assets"),
         asset_inputs=asset_inputs,

@@ -58,7 +58,9 @@ PACKAGES: Mapping[str, Package] = {
     "composition-interfaces": Package("composition_interfaces", unless_there="composition_interfaces"),
     "bringup": Package("ros2bench_bringup"),
     "nodes": Package("ros2bench_nodes", under="interfaces"),
+    "service": Package("ros2bench_service"),
     "recorder": Package("ros2bench_recorder"),
+    "machine-reader": Package("ros2bench_machine_reader"),
     "composition": Package("ros2bench_composition"),
     "examples": Package("ros2bench_examples"),
 }
@@ -73,9 +75,11 @@ STAGES = (
     "application-composition",
     "application-overlay-base",
     "examples",
+    "machine-reader",
 )
 WITH_COMPONENTS = frozenset({"application-composition", "examples"})
 ROS1 = "ros1"
+OF_PLATFORM = ("machine-reader",)
 
 
 def reference_overlays(images: Path = IMAGES) -> dict[str, Overlay]:
@@ -99,7 +103,8 @@ OVERLAY_ROLES: Mapping[str, str] = {role: name for name in reference_overlays() 
 ROLES: tuple[str, ...] = (*STAGES, *OVERLAY_ROLES, ROS1)
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "demo": ("application-monolithic", "recorder"),
-    "patterns": tuple(role for role in ROLES if role not in {"examples", ROS1}),
+    "patterns": tuple(role for role in ROLES if role not in {"examples", ROS1, *OF_PLATFORM}),
+    "platform": OF_PLATFORM,
     "all": ROLES,
 }
 DEFAULT_GROUP = "patterns"

@@ -23,6 +23,7 @@ ASSET_LOCKS: Mapping[str, str] = {
     "python/inference": "inference",
     "python/composition": "composition",
     "python/recorder": "recorder",
+    "python/machine-reader": "machine-reader",
     "models": "models",
     "pictures": "models",
 }

@@ -25,6 +25,7 @@ class ImageGroup(StrEnum):
 
     DEMO = "demo"
     PATTERNS = "patterns"
+    PLATFORM = "platform"
     ALL = "all"
     NONE = "none"
 
@@ -38,7 +39,7 @@ def up(
     ] = None,
     images: Annotated[
         ImageGroup,
-        typer.Option(help="Images to build: those of `make demo`, of the four patterns, these and the examples, none."),
+        typer.Option(help="Images to build: of `make demo`, of the four patterns, of the platform, all, none."),
     ] = ImageGroup.PATTERNS,
     no_images: Annotated[bool, typer.Option("--no-images", help="The same as --images none.")] = False,
 ) -> None:

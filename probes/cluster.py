@@ -7,7 +7,7 @@ import ssl
 import time
 import warnings
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,12 +16,12 @@ import httpx
 import kr8s
 import kr8s.asyncio
 import yaml
-from kr8s.asyncio.objects import Event, Namespace, Node, Pod
+from kr8s.asyncio.objects import Event, Namespace, Node, PersistentVolumeClaim, Pod
 from kr8s.asyncio.portforward import PortForward
 
 from probes.errors import TargetError
 from probes.phases import Sighting
-from stacks.outputs import RecorderEndpoint
+from stacks.outputs import MachineReaderEndpoint, RecorderEndpoint
 
 CALL_TIMEOUT_S = 15.0
 KUBECONFIG_HINT = 'check `kubectl get nodes`; for the lab: eval "$(python -m lab env)", then python -m lab status'
@@ -177,6 +177,34 @@ class KubernetesCluster:
                 await asyncio.sleep(0.1 * 2**failures)
             except kr8s.ServerError as error:
                 raise _refused("watch pods", self.server, error) from None
+
+    async def claims(self, namespace: str) -> dict[str, dict[str, str]]:
+        """Give the claims of storage in a namespace: labels by name."""
+        with cluster_errors("list persistentvolumeclaims", self.server):
+            listed = self._api.get(PersistentVolumeClaim, namespace=namespace, raw=True)
+            found = [_object(item)["metadata"] async for item in listed]
+        return {metadata["name"]: metadata.get("labels", {}) for metadata in found}
+
+    async def delete_claim(self, namespace: str, name: str) -> None:
+        """Delete a claim of storage; it is gone once no pod uses it."""
+        with cluster_errors(f"delete persistentvolumeclaim {name}", self.server):
+            async with self._api.call_api(
+                "DELETE", version="v1", namespace=namespace, url=f"persistentvolumeclaims/{name}"
+            ):
+                return
+
+    @asynccontextmanager
+    async def machine_readers(self, endpoint: MachineReaderEndpoint) -> AsyncGenerator[dict[str, str]]:
+        """Forward a local port to every ready machine reader; gives the base addresses by machine."""
+        pods = await self.pods(endpoint.namespace, endpoint.labels)
+        async with AsyncExitStack() as stack:
+            addresses: dict[str, str] = {}
+            for pod in pods:
+                if is_ready(pod):
+                    forward = PortForward(Pod(pod, api=self._api), endpoint.port, local_port="auto")
+                    port = await stack.enter_async_context(forwarded(forward))
+                    addresses[pod["spec"]["nodeName"]] = f"http://127.0.0.1:{port}"
+            yield addresses
 
     @asynccontextmanager
     async def recorder(self, endpoint: RecorderEndpoint) -> AsyncGenerator[str]:

@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from probes.errors import TargetError, UsageError
 from probes.interruption import watched
-from probes.recorder import RecorderClient, forwarded_client, refusal
-from probes.signing import public_text, signed
+from probes.recorder import RecorderClient, audience_of
+from probes.signed_http import forwarded_client, refusal
+from probes.signing import CallSigner, signed
 from probes.world import Cluster, Target
+from signing.keys import public_text
 from stacks.outputs import ComponentContainer, StackOutputs
 
 # Longer than the recorder waits for the container.
@@ -141,12 +143,19 @@ class ComponentClient:
         container: Full name of the container.
         key: Signs what changes something.
         topics: What the recorder listens to.
+        audience: Name of the recorder in the calls that it obeys.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, container: str, key: Ed25519PrivateKey, topics: Sequence[str] = ()
+        self,
+        http: httpx.AsyncClient,
+        container: str,
+        key: Ed25519PrivateKey,
+        topics: Sequence[str] = (),
+        audience: str = "",
     ) -> None:
         self._http = http
+        self._recorder = RecorderClient(http, CallSigner(key, audience))
         self._topics = tuple(topics)
         self._container = container
         self._key = key
@@ -198,7 +207,7 @@ class ComponentClient:
         old = await self.find(node)
         namespace, _, name = old.full_node_name.rpartition("/")
         replacing = replace(wanted, node=name, namespace=namespace)
-        async with watched(RecorderClient(self._http), self._topics) as silences_s:
+        async with watched(self._recorder, self._topics) as silences_s:
             begun_s = time.monotonic()
             await self.unload(old.unique_id)
             unloaded_s = time.monotonic()
@@ -265,4 +274,4 @@ async def component_client(
         forwarded_client(address, TIMEOUT_S) as http,
     ):
         topics = [topic.name for topic in outputs.application.topics] if outputs.application else []
-        yield ComponentClient(http, asked.name, key[1], topics)
+        yield ComponentClient(http, asked.name, key[1], topics, audience_of(outputs.recorder))

@@ -15,8 +15,9 @@ from probes.cluster import connect
 from probes.component_calls import ComponentClient, Loaded, Swapped, Wanted, component_client
 from probes.console import Screen, quantity
 from probes.errors import ExitCode, ProbeError, UsageError
-from probes.signing import key_path, operator_key
+from probes.signing import operator_key
 from probes.target import PulumiTarget
+from signing.keys import key_path
 
 Result = TypeVar("Result")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)

@@ -10,7 +10,7 @@ from typing import Any
 from probes.errors import ExitCode, ProbeError
 from probes.journal import Journal
 from probes.record import End, measured_something, seal, upload
-from probes.repetition import Run
+from probes.run_state import Run
 from probes.session import Campaign, Request, measure
 from probes.spool import MANIFEST_FILE
 from probes.world import World

@@ -19,6 +19,10 @@ from probes.errors import ProbeError
 from probes.preconditions import Finding
 
 TICK_S = 1.0
+PLACE_LABELS = ("pod", "container", "process", "machine", "rail", "gpu")
+MOST_NAME_COLUMNS = 70
+VALUE_COLUMNS = 10
+N_COLUMNS = 4
 
 
 class Screen:
@@ -80,8 +84,16 @@ class Screen:
             sys.stdout.write(json.dumps(document | {"record": record}, sort_keys=True) + "\n")
             return
         self._result.print(f"\n[bold]{escape(sentence(manifest))}[/bold]\n", soft_wrap=True)
-        if any("missing" not in entry for entry in manifest["metrics"].values()):
-            self._result.print(metrics_table(manifest["metrics"]))
+        measured = {key: entry for key, entry in manifest["metrics"].items() if "missing" not in entry}
+        shown = {key: entry for key, entry in measured.items() if not places(key)}
+        if shown:
+            self._result.print(metrics_table(shown))
+        if hidden := measured.keys() - shown.keys():
+            kinds = {label for key in hidden for label in places(key)}
+            named = ", ".join(label for label in PLACE_LABELS if label in kinds)
+            self._result.print(
+                f"{len(hidden)} more by {named}: python -m probes.report {escape(manifest['run_id'])}", soft_wrap=True
+            )
         missing = reasons(manifest["metrics"])
         for reason, names in missing.items():
             self._result.print(f"missing ({reason}): {escape(', '.join(names))}", soft_wrap=True)
@@ -106,7 +118,8 @@ def sentence(manifest: Mapping[str, Any]) -> str:
     """Say in one sentence what a run found, or why it found nothing."""
     metrics = manifest["metrics"]
     done, planned = manifest["repetitions_done"], manifest["plan"]["repetitions"]
-    head = f"{manifest['stack']}: {done} of {planned} repetitions"
+    # A record that sums up others, or swaps, has no repetitions of its own.
+    head = f"{manifest['stack']}: {done} of {planned} repetitions" if planned else str(manifest["stack"])
     latency, delivered, intended = (
         metrics.get(name, {}) for name in ("inference_s", "frames_delivered", "frames_intended")
     )
@@ -119,21 +132,30 @@ def sentence(manifest: Mapping[str, Any]) -> str:
         parts.append(f"{delivered['value']:.0f} of {intended['value']:.0f} frames delivered")
     if manifest["state"] != "complete":
         parts.append(f"{manifest['state']} ({manifest['reason']})")
-    return f"{head}: {', '.join(parts) or 'nothing measured'}."
+    measured = sum("value" in entry for entry in metrics.values())
+    nothing = f"{measured} values" if measured and not planned else "nothing measured"
+    return f"{head}: {', '.join(parts) or nothing}."
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Lay out the measured values."""
+    """Lay out the measured values; what is too long for the screen goes on in the next line, the interval first."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("n", justify="right")
+    longest = max((len(name) for name in metrics), default=0)
+    table.add_column("metric", overflow="fold", min_width=min(longest, MOST_NAME_COLUMNS))
+    table.add_column("value", justify="right", overflow="fold", min_width=VALUE_COLUMNS)
+    table.add_column("95 % interval", justify="right", overflow="fold")
+    table.add_column("n", justify="right", overflow="fold", min_width=N_COLUMNS)
     for name, entry in metrics.items():
         if "missing" not in entry:
             interval = _span(entry["interval"], entry["unit"]) if entry["interval"] else "-"
             table.add_row(escape(name), quantity(entry["value"], entry["unit"]), interval, str(entry["n"]))
     return table
+
+
+def places(key: str) -> tuple[str, ...]:
+    """Give the labels of a metric's key that name a single place, such as a pod or a machine."""
+    labels = {label.partition("=")[0] for label in key.rstrip("}").partition("{")[2].split(",")}
+    return tuple(label for label in PLACE_LABELS if label in labels)
 
 
 def reasons(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:

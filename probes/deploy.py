@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +46,13 @@ def expected_replicas(application: Application) -> dict[str, int]:
 
 
 async def switch(target: Target, stack: str, state: TargetState) -> None:
-    """Run `pulumi up` in a thread; a cancellation stops the engine and waits until it has ended."""
-    work = asyncio.ensure_future(asyncio.to_thread(target.switch, stack, state))
+    """Bring a stack to a state by `pulumi up`."""
+    await run_engine(target, lambda: target.switch(stack, state))
+
+
+async def run_engine(target: Target, call: Callable[[], None]) -> None:
+    """Run a call of the engine in a thread; a cancellation stops the engine and waits until it has ended."""
+    work = asyncio.ensure_future(asyncio.to_thread(call))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -77,8 +82,22 @@ async def park(target: Target, cluster: Cluster, outputs: StackOutputs, timeout_
         await asyncio.sleep(POLL_S)
 
 
-async def deploy(target: Target, cluster: Cluster, outputs: StackOutputs, timeout_s: float) -> Deployed:
-    """Bring a parked experiment to running; returns when every pod is Ready and the engine has ended.
+async def deploy(
+    target: Target,
+    cluster: Cluster,
+    outputs: StackOutputs,
+    timeout_s: float,
+    arrived_ns: Callable[[PodTimeline], int | None] | None = None,
+) -> Deployed:
+    """Bring an experiment to running; returns when every pod is Ready and the engine has ended.
+
+    Args:
+        target: The stacks.
+        cluster: Where the pods are.
+        outputs: The stack.
+        timeout_s: Longest wait.
+        arrived_ns: When the last pod was Ready; None while one is not. By default of a parked experiment: every
+            expected pod of the application. An update passes its own, because the old pods are Ready already.
 
     Raises:
         DeployFailed: The engine failed, a pod cannot start, or the pods are not Ready in time.
@@ -107,7 +126,7 @@ async def deploy(target: Target, cluster: Cluster, outputs: StackOutputs, timeou
             if engine.done() and engine_ended_ns is None:
                 engine.result()
                 engine_ended_ns = time.time_ns()
-            ready_ns = timeline.ready_at_ns(expected_replicas(application))
+            ready_ns = arrived_ns(timeline) if arrived_ns else timeline.ready_at_ns(expected_replicas(application))
             _give_up(outputs, timeline, started_ns, timeout_s, is_ready=ready_ns is not None)
     finally:
         for task in (engine, watching):

@@ -5,16 +5,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probes.cluster import Machine
+from probes.evidence import Readers, ReaderSeries, RegimeEvidence
 from probes.recorder import CaptureStatus
 from probes.samples import Samples, Window
 
 LEAST_SAMPLES = 20
 CLOCK_STEP_LIMIT_S = 0.005
+STEP_NEIGHBOURS = 5
+FOREIGN_LOAD_LIMIT = 0.4
+"""Share of a machine's processor time; the control plane of a small cluster takes up to a third of two cores."""
 THRESHOLDS: Mapping[str, float] = {
     "least_samples_per_repetition": LEAST_SAMPLES,
     "clock_step_limit_s": CLOCK_STEP_LIMIT_S,
+    "foreign_load_limit_of_machine": FOREIGN_LOAD_LIMIT,
 }
 
 
@@ -87,13 +93,35 @@ def recorder_kept_all(capture: CaptureStatus) -> Gate:
     return Gate("recorder_kept_all", not dropped, detail or "nothing dropped")
 
 
-def no_clock_step(samples: Samples) -> Gate:
-    """The real-time clock must run like the monotonic one; a step would move latencies by its size."""
-    if len(samples) < 2:
+def recorder_without_gap(capture: CaptureStatus) -> Gate:
+    """What was sent while the recorder was being restarted is missing, and nobody can tell it from a loss."""
+    gaps = [f"{(end - start) / 1e9:.1f} s from {start}" for start, end in capture.gaps]
+    detail = f"the recorder was restarted, deaf for {', '.join(gaps)}" if gaps else "the recorder listened throughout"
+    return Gate("recorder_without_gap", not gaps, detail)
+
+
+def no_clock_step(samples: Samples, readers: Readers | None = None) -> Gate:
+    """Real-time clocks must run like monotonic ones; a step would move latencies and phases by its size."""
+    steps_s = {"recorder": _step_s(samples.column("taken_ns"), samples.column("monotonic_ns"))}
+    for machine, series in (readers or {}).items():
+        if isinstance(series, ReaderSeries) and (table := series.table("machine")).rows:
+            times, monotonic = (np.array(table.column(name), dtype=np.int64) for name in ("time_ns", "monotonic_ns"))
+            steps_s[machine] = _step_s(times, monotonic)
+    told = {name: step_s for name, step_s in steps_s.items() if step_s is not None}
+    if not told:
         return Gate("no_clock_step", passed=True, detail="too few samples to tell")
-    difference = samples.column("taken_ns") - samples.column("monotonic_ns")
-    step_s = float(np.ptp(difference)) / 1e9
-    return Gate("no_clock_step", step_s <= CLOCK_STEP_LIMIT_S, f"clocks differ by {step_s * 1e3:.3f} ms at most")
+    name = max(told, key=lambda item: told[item])
+    detail = f"clocks of {', '.join(told)} differ by {told[name] * 1e3:.3f} ms at most ({name})"
+    return Gate("no_clock_step", told[name] <= CLOCK_STEP_LIMIT_S, detail)
+
+
+def _step_s(real: NDArray[np.int64], monotonic: NDArray[np.int64]) -> float | None:
+    """Largest lasting change; a reader that lost its core between its two clocks is off once and is no step."""
+    differences = real - monotonic
+    if differences.size >= STEP_NEIGHBOURS:
+        neighbours = np.lib.stride_tricks.sliding_window_view(differences, STEP_NEIGHBOURS)
+        differences = np.median(neighbours, axis=1)
+    return float(np.ptp(differences)) / 1e9 if real.size > 1 else None
 
 
 def clock_related(*, is_one_clock: bool) -> Gate:
@@ -106,3 +134,28 @@ def one_regime(pulled: Sequence[str]) -> Gate:
     """An install that pulled an image is of another regime than one that found it present; they never mix."""
     detail = f"an image was pulled (it is present for the next run): {pulled[0]}" if pulled else "images were present"
     return Gate("one_regime", not pulled, detail)
+
+
+def regime_proved(regime: RegimeEvidence) -> Gate:
+    """A cold install of which anything was on a machine before was not cold; one that pulled nothing neither."""
+    pulled = ", ".join(f"{machine}: {amount}" for machine, amount in regime.pulled_bytes.items())
+    return Gate("regime_proved", regime.problem is None, regime.problem or f"nothing was there; bytes pulled: {pulled}")
+
+
+def fault_verified(problems: Sequence[str]) -> Gate:
+    """A fault that the network does not show as it was asked for explains nothing."""
+    return Gate("fault_verified", not problems, "; ".join(problems) or "a probe showed the fault as it was asked for")
+
+
+def quiet_machine(foreign: Mapping[str, float | str]) -> Gate:
+    """Work of others on the application's machines takes time from what is measured.
+
+    Args:
+        foreign: Share of each machine's processor time that was neither the application's nor the probes', or why
+            that is unknown; what nobody watched is said, and fails nothing.
+    """
+    known = {machine: share for machine, share in foreign.items() if not isinstance(share, str)}
+    unknown = [f"{machine} not watched: {share}" for machine, share in foreign.items() if isinstance(share, str)]
+    said = [f"{machine} {share:.0%} foreign load" for machine, share in known.items()]
+    is_quiet = all(share <= FOREIGN_LOAD_LIMIT for share in known.values())
+    return Gate("quiet_machine", is_quiet, ", ".join([*said, *unknown]) or "no machine of the application")

@@ -33,7 +33,8 @@ async def watched(recorder: RecorderClient, topics: Sequence[str]) -> AsyncGener
     """Watch topics while the body runs, from a second before it until their messages flow again.
 
     Yields a mapping that holds the longest silence of each topic, in seconds, once the body has ended; a topic whose
-    messages did not come back within half a minute is left out. The recorder watches for one at a time.
+    messages did not come back within half a minute is left out, and so is every topic if the recorder itself was
+    restarted meanwhile, whose silence would be the recorder's. The recorder watches for one at a time.
 
     Raises:
         TargetError: Another run uses the recorder.
@@ -50,8 +51,8 @@ async def watched(recorder: RecorderClient, topics: Sequence[str]) -> AsyncGener
         before = (await recorder.read(capture)).samples
         flowing = await _flowing_again(recorder, capture, before, topics)
         await asyncio.sleep(SETTLE_S)
-        await recorder.stop(capture)
-        for topic in flowing:
+        stopped = await recorder.stop(capture)
+        for topic in flowing if not stopped.gaps else ():
             silence_s = longest_silence_s(await recorder.samples(capture, topic))
             if silence_s is not None:
                 found[topic] = silence_s

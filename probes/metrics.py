@@ -1,190 +1,79 @@
-"""The catalogue: every metric that a record holds, with its unit, and how repetitions become one value.
+"""What a metric is: name, unit and definition, where it comes from, how fine and how sure it is, when it is missing.
 
-A record names every metric of this catalogue: measured, or missing with a reason. Adding a metric is a line here and
-a file in `probes/measurements/`.
+The metrics themselves stand in the files of `probes/measurements/`, each as `METRICS`; `probes.catalogue` adds them up.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-from probes.readings import RUN, Reading
-from probes.stats import CONFIDENCE, estimate
-
-NOT_IMPLEMENTED = "not_implemented_in_this_version"
-NO_PLATFORM = "no_platform"
-NOT_MEASURED = "not_measured"
-
 Aggregate = Literal["mean", "sum", "max"]
+
+NO_PLATFORM = "no_platform"
+NO_MACHINE_READER = "no_machine_reader"
+READER_UNREACHABLE = "machine_reader_unreachable"
+READER_REFUSED = "machine_reader_refused"
+READER_GARBLED = "machine_reader_garbled"
+READER_CUT = "machine_reader_cut"
+IDLE_NOT_MEASURED = "idle_not_measured"
+NOT_REQUESTED = "not_requested"
+NOT_MEASURED = "not_measured"
+NO_APPLICATION = "no_application"
+NO_SAMPLES = "no_samples"
+TOO_FEW_SAMPLES = "too_few_samples"
+CLOCK_UNPROVEN = "clock_unproven"
+MEASUREMENT_FAILED = "measurement_failed"
+
+SHARED_REASONS: Mapping[str, str] = {
+    NO_PLATFORM: "neither the stack's `platform:` nor `--platform` names a platform: there is no machine reader",
+    NO_MACHINE_READER: "the platform has no ready machine reader on that machine",
+    READER_UNREACHABLE: "the machine reader did not answer, or was lost while it captured",
+    READER_REFUSED: "the machine reader answered with an error; the sentence is shown while the run goes on",
+    READER_GARBLED: "the machine reader's answer does not fit its contract, holds no number where one belongs, "
+    "or goes back in time",
+    READER_CUT: "the machine reader's capture began late, ended early or dropped rows",
+    IDLE_NOT_MEASURED: "nothing was measured while the stack was parked (needs --cycles install or update, and for "
+    "power a source of it)",
+    NOT_REQUESTED: "the options of the run do not ask for what it takes",
+    NOT_MEASURED: "no repetition came far enough to tell",
+    NO_APPLICATION: "the stack holds no application",
+    NO_SAMPLES: "no message of the result topic falls into the window",
+    TOO_FEW_SAMPLES: "the samples in the window are too few for this number",
+    CLOCK_UNPROVEN: "two clocks are involved and their offset is unknown, or known too loosely for this value",
+    MEASUREMENT_FAILED: "the measurement itself broke on what it was given; what was collected is kept in the tables",
+}
+"""Reasons that any metric may be missing for; a metric's own are in its `missing`."""
 
 
 @dataclass(frozen=True)
 class Metric:
     """One metric.
 
-    `aggregate` says how repetitions become the run's value: `mean` has a bootstrap interval, `sum` (counts) and
-    `max` (an extreme) have none. `built` is false for a metric that this version does not measure yet.
+    Args:
+        name: Code name, snake case; ends with the unit where it has one.
+        symbol: As the literature has it; empty where it has none.
+        unit: Base unit; `1` for ratios and counts.
+        definition: What the number is, exactly.
+        source: Which instrument it is read from.
+        resolution: The smallest difference that the source can tell.
+        error_bound: How far a value may be from the truth, and why.
+        missing: Reasons of its own for a missing value, each with a sentence; `SHARED_REASONS` hold for every metric.
+        labels: What each label says that tells apart values of this metric, by `label=value` or by `label`.
+        aggregate: How repetitions become the run's value: `mean` has a bootstrap interval, `sum` (counts) and `max` (an
+            extreme) have none.
     """
 
     name: str
     symbol: str
     unit: str
-    meaning: str
+    definition: str
+    source: str
+    resolution: str
+    error_bound: str
+    missing: Mapping[str, str] = field(default_factory=dict[str, str])
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
     aggregate: Aggregate = "mean"
-    built: bool = True
-    needs_platform: bool = False
 
-
-METRICS: tuple[Metric, ...] = (
-    Metric("image_bytes_wire", "S_img", "B", "compressed bytes that a machine without any image pulls"),
-    Metric("image_bytes_disk", "S_img", "B", "bytes of the unpacked layers, each layer once"),
-    Metric("image_bytes_unique", "S_img", "B", "compressed bytes in layers that one image of the pattern has"),
-    Metric("install_s", "T_install", "s", "start of `pulumi up` to the last application pod Ready"),
-    Metric("ready_s", "T_ready", "s", "start of `pulumi up` to the first valid result at the recorder"),
-    Metric("inference_s", "T_inf", "s", "intended capture time to arrival of the result, median of frames"),
-    Metric("frames_hz", "f_FPS", "Hz", "results from first to last arrival inside the window"),
-    Metric("jitter_s", "J_inf", "s", "p95 - p50 of inference_s in a repetition"),
-    Metric("cpu_cores", "U_CPU", "1", "CPU time per time, from cgroup counters", built=False),
-    Metric("gpu_ratio", "U_GPU", "1", "share of the GPU in use", built=False, needs_platform=True),
-    Metric("io_read_bytes_per_s", "L_IO", "B/s", "bytes read per second", built=False),
-    Metric("io_write_bytes_per_s", "L_IO", "B/s", "bytes written per second", built=False),
-    Metric("power_w", "P_avg", "W", "mean power in the window", built=False, needs_platform=True),
-    Metric("energy_per_frame_j", "E_inf", "J", "energy above idle per frame", built=False, needs_platform=True),
-    Metric("network_rtt_s", "L_net", "s", "round trip between the pods' machines", built=False),
-    Metric("network_bandwidth_bytes_per_s", "L_net", "B/s", "bandwidth between the machines", built=False),
-    Metric("pod_phase_s", "T_sched", "s", "queued, scheduled, pulled, started, ready per pod", built=False),
-    Metric("config_lines_changed", "C_cfg", "1", "lines changed by the defined update", built=False),
-    Metric("config_files_changed", "C_cfg", "1", "files changed by the defined update", built=False),
-    Metric("pipeline_s", "T_CI", "s", "build, test, image, deploy of one commit", built=False),
-    Metric("startup_efficiency", "", "1/s", "1 / (install_s + ready_s)"),
-    Metric("energy_efficiency", "", "Hz/W", "frames_hz / power_w", built=False, needs_platform=True),
-    Metric("deployment_overhead_ratio", "", "1", "install_s / ready_s"),
-    Metric("inference_deviation_s", "", "s", "standard deviation of inference_s in a repetition"),
-    Metric("frames_intended", "", "1", "frames that were due inside the windows", aggregate="sum"),
-    Metric("frames_delivered", "", "1", "intended frames with a result", aggregate="sum"),
-    Metric("frames_on_time", "", "1", "delivered within one period", aggregate="sum"),
-    Metric("frames_late", "", "1", "delivered after one period, within two", aggregate="sum"),
-    Metric("frames_too_late", "", "1", "delivered after two periods", aggregate="sum"),
-    Metric("frames_lost", "", "1", "intended frames without a result", aggregate="sum"),
-    Metric("frames_duplicate", "", "1", "further results for a frame that had one", aggregate="sum"),
-    Metric("frames_delivered_ratio", "", "1", "frames_delivered / frames_intended"),
-    Metric("recorder_cpu_cores", "", "1", "CPU time of the recorder per time while it captured"),
-)
-
-BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
-
-LABEL_MEANINGS: Mapping[str, str] = {
-    "part=app": "work of the application: intended capture time to publish call, median",
-    "part=serialise": "publish call to the middleware's stamp, median",
-    "part=transport": "middleware and network: source stamp to receipt, median",
-    "part=probe": "delay of the recorder itself: receipt to take, median; not part of inference_s",
-    "statistic=p95": "95th percentile of frames",
-    "statistic=p99": "99th percentile of frames",
-    "statistic=max": "slowest frame of all repetitions",
-    "statistic=mean": "mean of frames",
-}
-
-
-def meaning_of(key: str) -> str:
-    """Explain a key of a manifest's metrics for people; empty for one that this version does not know."""
-    name, _, labels = key.rstrip("}").partition("{")
-    return LABEL_MEANINGS.get(labels) or (BY_NAME[name].meaning if name in BY_NAME else "")
-
-
-def place_of(key: str) -> tuple[int, str]:
-    """Give the place of a key in the order of the catalogue; what is unknown comes last."""
-    names = list(BY_NAME)
-    name = key.partition("{")[0]
-    return (names.index(name) if name in BY_NAME else len(names)), key
-
-
-@dataclass(frozen=True)
-class Value:
-    """One metric of a run: a value with its interval and the repetitions behind it, or a reason."""
-
-    key: str
-    unit: str
-    value: float | None
-    interval: tuple[float, float] | None
-    n: int
-    missing: str | None
-
-    def as_record(self) -> dict[str, object]:
-        """Give the entry of the manifest."""
-        if self.missing is not None:
-            return {"missing": self.missing}
-        return {
-            "value": self.value,
-            "unit": self.unit,
-            "interval": None if self.interval is None else list(self.interval),
-            "confidence": CONFIDENCE,
-            "n": self.n,
-        }
-
-
-def derive(readings: Iterable[Reading]) -> tuple[Reading, ...]:
-    """Compute the indicators that follow from other metrics of the same repetition.
-
-    A part that is missing makes the indicator missing for the same reason.
-    """
-    parts = {reading.name: reading for reading in readings if not reading.labels}
-    install, ready = parts.get("install_s"), parts.get("ready_s")
-    if install is None or ready is None:
-        return ()
-    if install.value is None or ready.value is None:
-        reason = install.missing or ready.missing
-        return (
-            Reading("startup_efficiency", missing=reason),
-            Reading("deployment_overhead_ratio", missing=reason),
-        )
-    return (
-        Reading("startup_efficiency", 1 / (install.value + ready.value)),
-        Reading("deployment_overhead_ratio", install.value / ready.value),
-    )
-
-
-def summarise(readings: Iterable[Reading], *, platform: str | None, seed: int) -> dict[str, Value]:
-    """Turn the readings of all repetitions into one value for every metric of the catalogue.
-
-    Args:
-        readings: Readings of repetitions and of the run; their order does not matter.
-        platform: The stack that holds the platform, if any.
-        seed: Seed of the bootstrap, so that a record can be computed again to the same digits.
-    """
-    groups: dict[str, list[Reading]] = {}
-    for reading in readings:
-        groups.setdefault(reading.key, []).append(reading)
-    summary: dict[str, Value] = {}
-    for metric in METRICS:
-        keys = [key for key in groups if groups[key][0].name == metric.name]
-        for key in sorted(keys):
-            summary[key] = _combine(metric, key, groups[key], seed)
-        if metric.name not in summary:
-            summary[metric.name] = Value(metric.name, metric.unit, None, None, 0, _why(metric, platform))
-    unknown = sorted({group[0].name for group in groups.values()} - BY_NAME.keys())
-    if unknown:
-        raise ValueError(f"readings of metrics that the catalogue does not have: {', '.join(unknown)}")
-    return summary
-
-
-def _why(metric: Metric, platform: str | None) -> str:
-    if metric.built:
-        return NOT_MEASURED
-    return NO_PLATFORM if metric.needs_platform and platform is None else NOT_IMPLEMENTED
-
-
-def _combine(metric: Metric, key: str, group: list[Reading], seed: int) -> Value:
-    ordered = sorted(group, key=lambda reading: reading.repetition)
-    values = [reading.value for reading in ordered if reading.value is not None]
-    if not values:
-        return Value(key, metric.unit, None, None, 0, ordered[0].missing)
-    if ordered[0].labels.get("statistic") == "max" or metric.aggregate == "max":
-        return Value(key, metric.unit, max(values), None, len(values), None)
-    if metric.aggregate == "sum":
-        return Value(key, metric.unit, sum(values), None, len(values), None)
-    if ordered[-1].repetition == RUN:
-        return Value(key, metric.unit, values[-1], None, 1, None)
-    mean = estimate(values, seed)
-    if mean is None:
-        raise AssertionError(f"{key}: no value among {len(group)} readings")
-    return Value(key, metric.unit, mean.value, mean.interval, mean.n, None)
+    def why_missing(self, reason: str) -> str | None:
+        """Give the sentence of a reason; None for one that is declared nowhere."""
+        return self.missing.get(reason) or SHARED_REASONS.get(reason)

@@ -1,27 +1,17 @@
-"""Pure: what a stream of pod sightings and the cluster's events say about when each pod reached each phase.
+"""Pure: what a stream of pod sightings says about when each pod reached each phase, and why one does not.
 
-Every time is tagged with its source, because their resolutions differ by six orders of magnitude:
-
-    watch        arrival at the runner's clock; includes the watch's lag (milliseconds)
-    event_time   `eventTime` of the scheduler's event (microseconds)
-    event_name   hexadecimal nanoseconds that end the name of a kubelet event
-    condition    whole seconds, kept only to compare
+What the cluster's events say about the same is in `probes.event_times`; `probes.milestones` chooses between them.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-RESOLUTION_NS = {"watch": 1_000_000, "event_time": 1_000, "event_name": 1, "condition": 1_000_000_000}
-EVENT_PHASES = {
-    "Scheduled": "scheduled",
-    "Pulling": "pulling",
-    "Pulled": "pulled",
-    "Created": "container_created",
-    "Started": "started",
-}
+from probes.event_times import RESOLUTION_NS, parse_time_ns
+from probes.evidence import PhaseTime
+
+PROBE_PERIOD_NS = 10 * 10**9
+"""Period of a probe that names none (Kubernetes' default)."""
 CONDITION_PHASES = {
     "PodScheduled": "scheduled",
     "Initialized": "initialised",
@@ -75,6 +65,8 @@ def phases_of(pod: Mapping[str, Any]) -> tuple[str, ...]:
         reached.append("initialised")
     if containers and all("running" in item.get("state", {}) for item in containers):
         reached.append("started")
+    if _waits_for_startup(pod) and containers and all(item.get("started") is True for item in containers):
+        reached.append("startup_passed")
     if conditions.get("Ready") == "True":
         reached.append("ready")
     return tuple(reached)
@@ -100,11 +92,12 @@ def blockage_of(pod: Mapping[str, Any]) -> Blockage | None:
 
 @dataclass
 class PodTimeline:
-    """Collects sightings; keeps the first arrival of each phase of each pod, and each pod as last seen."""
+    """Collects sightings: the first arrival of each phase of each pod, each pod as last seen, and when it was gone."""
 
     first: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     latest: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     names: dict[str, str] = field(default_factory=dict[str, str])
+    gone: dict[str, int] = field(default_factory=dict[str, int])
     blocked_since: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def see(self, sighting: Sighting) -> None:
@@ -113,6 +106,7 @@ class PodTimeline:
         self.names[uid] = sighting.pod["metadata"]["name"]
         if sighting.kind == "DELETED":
             self.latest.pop(uid, None)
+            self.gone[uid] = sighting.arrived_ns
             return
         self.latest[uid] = sighting.pod
         for phase in phases_of(sighting.pod):
@@ -159,101 +153,31 @@ class PodTimeline:
         return "; ".join(states) or "no pod of the application exists"
 
 
-def watch_rows(repetition: int, timeline: PodTimeline) -> list[dict[str, object]]:
-    """Give the rows of the pods table that come from the watch and from conditions."""
-    rows: list[dict[str, object]] = []
-    for (uid, phase), at_ns in sorted(timeline.first.items(), key=lambda item: item[1]):
+def watch_times(timeline: PodTimeline) -> list[PhaseTime]:
+    """Give the times that come from the watch and from conditions, in their order."""
+    found: list[PhaseTime] = []
+    for (uid, phase), at_ns in timeline.first.items():
         pod = timeline.latest.get(uid, {})
+        resolution_ns = startup_period_ns(pod) if phase == "startup_passed" else RESOLUTION_NS["watch"]
         machine = pod.get("spec", {}).get("nodeName", "")
-        rows.append(_row(repetition, timeline.names[uid], machine, phase=phase, at_ns=at_ns, source="watch"))
+        found.append(PhaseTime(timeline.names[uid], machine, phase, at_ns, "watch", resolution_ns))
     for pod in timeline.latest.values():
+        name, machine = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "")
         for condition in pod.get("status", {}).get("conditions", []):
-            if condition["status"] != "True" or not condition.get("lastTransitionTime"):
-                continue
-            at_ns = parse_time_ns(condition["lastTransitionTime"])
             phase = CONDITION_PHASES.get(condition["type"])
-            if phase is not None:
-                name, machine = pod["metadata"]["name"], pod.get("spec", {}).get("nodeName", "")
-                rows.append(_row(repetition, name, machine, phase=phase, at_ns=at_ns, source="condition"))
-    return rows
+            if condition["status"] == "True" and condition.get("lastTransitionTime") and phase is not None:
+                at_ns = parse_time_ns(condition["lastTransitionTime"])
+                resolution_ns = RESOLUTION_NS["condition"]
+                found.append(PhaseTime(name, machine, phase, at_ns, "condition", resolution_ns, machine))
+    return sorted(found, key=lambda time: time.at_ns)
 
 
-def event_rows(
-    repetition: int, events: Iterable[Mapping[str, Any]], machines: Mapping[str, str]
-) -> list[dict[str, object]]:
-    """Give the rows of the pods table that come from events of the pods in `machines` (name to machine)."""
-    rows: list[dict[str, object]] = []
-    for event in events:
-        pod = event["involvedObject"].get("name", "")
-        phase = EVENT_PHASES.get(event.get("reason", ""))
-        if phase is None or pod not in machines:
-            continue
-        at_ns, source = event_time(event)
-        rows.append(_row(repetition, pod, machines[pod], phase=phase, at_ns=at_ns, source=source))
-    return sorted(rows, key=_time_of)
+def startup_period_ns(pod: Mapping[str, Any]) -> int:
+    """Give the longest period of a pod's startup probes: how late the end of a start may be noticed."""
+    probes = [item["startupProbe"] for item in pod.get("spec", {}).get("containers", []) if item.get("startupProbe")]
+    periods = [round(probe["periodSeconds"] * 1e9) if "periodSeconds" in probe else PROBE_PERIOD_NS for probe in probes]
+    return max(periods, default=RESOLUTION_NS["watch"])
 
 
-def images_pulled(events: Iterable[Mapping[str, Any]], since_ns: int) -> list[str]:
-    """Give the kubelet's messages about images that it had to pull after a time."""
-    return sorted(
-        event.get("message") or ""
-        for event in events
-        if event.get("reason") == "Pulled"
-        and event_time(event)[0] >= since_ns
-        and "already present" not in (event.get("message") or "")
-    )
-
-
-def events_table_rows(repetition: int, events: Iterable[Mapping[str, Any]], since_ns: int) -> list[dict[str, object]]:
-    """Give the rows of the events table: every event that is not older than the repetition."""
-    rows: list[dict[str, object]] = []
-    for event in events:
-        at_ns, source = event_time(event)
-        # Whole-second times may lie up to a second before what they date.
-        if at_ns < since_ns - RESOLUTION_NS["condition"]:
-            continue
-        involved = event["involvedObject"]
-        rows.append(
-            {
-                "repetition": repetition,
-                "object": f"{involved.get('kind', '')}/{involved.get('name', '')}",
-                "reason": event.get("reason") or "",
-                "message": event.get("message") or "",
-                "at_ns": at_ns,
-                "source": source,
-            }
-        )
-    return sorted(rows, key=_time_of)
-
-
-def event_time(event: Mapping[str, Any]) -> tuple[int, str]:
-    """Give the best time of an event and where it comes from."""
-    if event.get("eventTime"):
-        return parse_time_ns(event["eventTime"]), "event_time"
-    suffix = re.search(r"\.([0-9a-f]{15,16})$", event["metadata"]["name"])
-    if suffix:
-        return int(suffix[1], 16), "event_name"
-    stamp = event.get("firstTimestamp") or event["metadata"]["creationTimestamp"]
-    return parse_time_ns(stamp), "condition"
-
-
-def parse_time_ns(text: str) -> int:
-    """Read a Kubernetes time as nanoseconds since the Unix epoch, without rounding through a float."""
-    since_epoch = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since_epoch.days * 86_400 + since_epoch.seconds) * 10**9 + since_epoch.microseconds * 1000
-
-
-def _row(repetition: int, pod: str, machine: str, *, phase: str, at_ns: int, source: str) -> dict[str, object]:
-    return {
-        "repetition": repetition,
-        "pod": pod,
-        "machine": machine,
-        "phase": phase,
-        "at_ns": at_ns,
-        "source": source,
-        "resolution_ns": RESOLUTION_NS[source],
-    }
-
-
-def _time_of(row: Mapping[str, object]) -> int:
-    return int(str(row["at_ns"]))
+def _waits_for_startup(pod: Mapping[str, Any]) -> bool:
+    return any(item.get("startupProbe") for item in pod.get("spec", {}).get("containers", []))

@@ -85,6 +85,19 @@ def permissions_needed(outputs: StackOutputs) -> tuple[Permission, ...]:
     )
 
 
+def volume_permissions(namespace: str) -> tuple[Permission, ...]:
+    """List what the runner does to make the volumes of an application anew."""
+    return tuple(Permission(verb, "persistentvolumeclaims", namespace=namespace) for verb in ("list", "delete"))
+
+
+def reader_permissions(namespace: str) -> tuple[Permission, ...]:
+    """List what the runner does in the namespace of machine readers."""
+    return (
+        Permission("list", "pods", namespace=namespace),
+        Permission("create", "pods", "portforward", namespace=namespace),
+    )
+
+
 def role_labels(application: Application, stack: str) -> dict[str, str]:
     """Give the labels that every experiment's application pods carry: those that do not name this stack."""
     return {key: value for key, value in application.labels.items() if value != stack}

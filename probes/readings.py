@@ -1,7 +1,7 @@
 """One measured value, or the reason why there is none: what a measurement yields."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 RUN = -1
 """Repetition number of a reading that belongs to the run as a whole."""
@@ -11,7 +11,8 @@ RUN = -1
 class Reading:
     """A value in the metric's base unit, or `missing` with a reason; never both, never neither.
 
-    `labels` tell apart the values of one metric, for example `{"statistic": "p95"}`.
+    `labels` tell apart the values of one metric, for example `{"statistic": "p95"}`. `source` and `resolution` (in the
+    metric's unit) tag a value whose source is not always the same one.
     """
 
     name: str
@@ -19,6 +20,8 @@ class Reading:
     missing: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     repetition: int = RUN
+    source: str = ""
+    resolution: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a reading that is neither or both: it would be wrong in silence."""
@@ -47,6 +50,4 @@ def finite(name: str, value: float | None, reason: str, labels: Mapping[str, str
 
 def of_repetition(readings: Iterable[Reading], repetition: int) -> tuple[Reading, ...]:
     """Attach a repetition number to readings."""
-    return tuple(
-        Reading(reading.name, reading.value, reading.missing, reading.labels, repetition) for reading in readings
-    )
+    return tuple(replace(reading, repetition=repetition) for reading in readings)

@@ -8,21 +8,39 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
 from probes.journal import Journal
-from probes.metrics import Value, summarise
 from probes.provenance import without_home
-from probes.readings import Reading
+from probes.readings import RUN, Reading
+from probes.sample_copy import read_copy
+from probes.samples import Window
 from probes.spool import MANIFEST_FILE, RunFolder
 from probes.store import Store
-from probes.tables import TABLES, decode_table, encode_table, readings_from, readings_table, rows_table
+from probes.summary import Value, summarise
+from probes.tables import TABLES, decode_table, encode_table, readings_from, readings_table, rows_table, samples_table
 
 SCHEMA = 1
 CONTEXT_FILE = "context.json"
-PARTS = ("events", "metrics", "pods", "samples")
+RUN_READINGS = "run.metrics.parquet"
+NOISE_FLOOR_FILE = "noise_floor.json"
+WINDOW_FILE = "window.json"
+PARTS = ("counters", "events", "metrics", "pods", "samples", "timeline")
+FACTS = (
+    "repetition",
+    "window",
+    "deployment",
+    "clock",
+    "capture",
+    "load_average",
+    "regime",
+    "readers",
+    "updates",
+    "faults",
+)
 
 EndState = Literal["complete", "invalid", "failed", "aborted"]
 
@@ -57,8 +75,9 @@ def write_repetition(
 
 
 def measured_something(folder: RunFolder) -> bool:
-    """Tell whether any sample of the run is on the disk."""
-    return any(folder.repetitions.glob("*.samples.parquet"))
+    """Tell whether any sample or reading of the run is on the disk."""
+    kinds = ("*.samples.parquet", "*.copy/*", RUN_READINGS)
+    return any(found for kind in kinds for found in folder.repetitions.glob(kind))
 
 
 def decide_end(context: Mapping[str, Any], repetitions: Sequence[Mapping[str, Any]], end: End) -> End:
@@ -80,14 +99,16 @@ def seal(folder: RunFolder, journal: Journal, end: End) -> dict[str, Any]:
     context = folder.read_json(CONTEXT_FILE)
     repetitions = [json.loads(path.read_bytes()) for path in sorted(folder.repetitions.glob("[0-9][0-9][0-9].json"))]
     final = decide_end(context, repetitions, end)
-    tables = {name: _joined(folder, name) for name in ("samples", "pods", "events")}
+    tables = {name: _joined(folder, name) for name in ("counters", "pods", "events", "timeline")}
+    tables["samples"] = _all_samples(folder, context)
     readings = _readings(folder)
     tables["metrics"] = readings_table(readings)
-    values = summarise(readings, platform=context["outputs"]["platform"], seed=context["plan"]["seed"])
+    values = summarise(readings, seed=context["plan"]["seed"])
     parts = {f"{name}.parquet": encode_table(tables[name]) for name in PARTS}
     for name, payload in parts.items():
         folder.write(f"sealed/{name}", payload)
-    manifest = without_home(build_manifest(context, repetitions, values, final, parts))
+    floor = folder.read_json(NOISE_FLOOR_FILE) if (folder.path / NOISE_FLOOR_FILE).exists() else None
+    manifest = without_home(build_manifest(context, repetitions, values, final, parts) | {"noise_floor": floor})
     folder.write_json(f"sealed/{MANIFEST_FILE}", manifest)
     if final.state != "complete":
         journal.append(final.state, final.reason)
@@ -109,12 +130,9 @@ def build_manifest(
         **context,
         "state": end.state,
         "reason": end.reason,
-        "cycle_regime": "warm" if context["plan"]["cycles"] == "install" else None,
+        "cycle_regime": context["plan"].get("regime", "warm") if context["plan"]["cycles"] != "none" else None,
         "repetitions_done": len(repetitions),
-        "repetitions": [
-            {key: facts[key] for key in ("repetition", "window", "deployment", "clock", "capture", "load_average")}
-            for facts in repetitions
-        ],
+        "repetitions": [{key: facts.get(key) for key in FACTS} for facts in repetitions],
         "gates": gates,
         "metrics": {key: value.as_record() for key, value in values.items()},
         "parts": [
@@ -153,10 +171,37 @@ def _readings(folder: RunFolder) -> tuple[Reading, ...]:
     return tuple(found)
 
 
+def repetition_readings(folder: RunFolder) -> tuple[Reading, ...]:
+    """Collect the readings of repetitions, without those of the run."""
+    return tuple(reading for reading in _readings(folder) if reading.repetition != RUN)
+
+
+def samples_folder(folder: RunFolder, repetition: int) -> Path:
+    """Give the folder into which the samples of a repetition are copied while it runs."""
+    return folder.path / repetition_file(repetition, "copy")
+
+
 def _joined(folder: RunFolder, name: str) -> pl.DataFrame:
     empty = rows_table(name, ())
     found = [decode_table(path.read_bytes()) for path in sorted(folder.repetitions.glob(f"*.{name}.parquet"))]
     return pl.concat([empty.select(TABLES[name].keys()), *found])
+
+
+def _all_samples(folder: RunFolder, context: Mapping[str, Any]) -> pl.DataFrame:
+    """Join the samples of all repetitions; of one that was cut off in the middle, what had been copied until then."""
+    whole = _joined(folder, "samples")
+    copies = sorted(
+        path for path in folder.repetitions.glob("*.copy") if not path.with_suffix(".samples.parquet").exists()
+    )
+    return pl.concat([whole, *(_copied(folder, int(path.stem), context) for path in copies)])
+
+
+def _copied(folder: RunFolder, repetition: int, context: Mapping[str, Any]) -> pl.DataFrame:
+    names = [topic["name"] for topic in context["outputs"]["application"]["topics"]]
+    samples = read_copy(samples_folder(folder, repetition), names)
+    file = repetition_file(repetition, WINDOW_FILE)
+    window = Window(**folder.read_json(file)) if (folder.path / file).exists() else None
+    return samples_table(repetition, samples, window)
 
 
 def _sha256(payload: bytes) -> str:

@@ -1,20 +1,22 @@
 """Client of the recorder in the cluster (docs/contracts.md, section 5), and how its clock relates to ours."""
 
-import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from probes.errors import TargetError
-from probes.samples import COLUMNS, Samples, decode_samples
+from probes.samples import COLUMNS, Samples, decode_samples, joined
+from probes.signed_http import PAUSES_S, CallRefused, Server, SignedHttp
+from probes.signing import CallSigner
+from stacks.outputs import RecorderEndpoint
 
 EXCHANGES = 16
-TIMEOUT_S = 15.0
+ROWS_PER_CALL = 100_000
+SERVER = Server("recorder", "ros2bench/stack", "recorder_unreachable", "recorder_refused")
 
 
 class Answer(BaseModel):
@@ -61,6 +63,9 @@ class RecorderStatus(Answer):
     started_ns: int
     cpu_ns: int
     rss_bytes: int
+    drain_busy_ns: int = -1
+    flush_busy_ns: int = -1
+    longest_flush_ns: int = -1
     topics: list[TopicStatus]
     nodes: list[str] | None = None
     discovered: list[Discovered]
@@ -68,7 +73,11 @@ class RecorderStatus(Answer):
 
 
 class CaptureStatus(Answer):
-    """`GET /v1/captures/ID`: times in the clock of the recorder's machine."""
+    """`GET /v1/captures/ID`: times in the clock of the recorder's machine.
+
+    `gaps` are the times in which the recorder was being restarted: what is missing there was lost by the recorder.
+    `drain_busy_ns` is -1 where the recorder cannot tell.
+    """
 
     capture: str
     active: bool
@@ -78,7 +87,10 @@ class CaptureStatus(Answer):
     first: dict[str, list[int] | None]
     last: dict[str, list[int] | None]
     dropped: dict[str, int]
+    gaps: list[tuple[int, int]] = []
+    disk_error: str | None = None
     cpu_ns: int
+    drain_busy_ns: int = -1
 
     def last_stamp(self, topic: str, column: str) -> int | None:
         """Give one column of the newest sample of a topic."""
@@ -133,11 +145,9 @@ def best_offset(exchanges: list[Exchange]) -> ClockOffset:
     return ClockOffset(best.offset_ns, max(0, -(-best.delay_ns // 2)), "four_timestamps")
 
 
-def forwarded_client(address: str, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
-    """HTTP client of a forwarded port: plain HTTP on the loopback interface, through no proxy."""
-    # Nothing there speaks TLS, so no certificate authority needs to be loaded; none would be trusted.
-    unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.AsyncClient(base_url=address, timeout=timeout_s, trust_env=False, verify=unused)
+def audience_of(endpoint: RecorderEndpoint) -> str:
+    """Name by which signed calls mean a recorder."""
+    return f"recorder/{endpoint.namespace}"
 
 
 class RecorderClient:
@@ -145,20 +155,36 @@ class RecorderClient:
 
     Args:
         http: A client whose base address is the forwarded port; connections are not reused by proxies or redirects.
+        signer: Signs what only the operator may ask for; none for one who only reads the status.
+        pauses_s: Waits before each attempt at a call.
     """
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
+    def __init__(
+        self, http: httpx.AsyncClient, signer: CallSigner | None = None, pauses_s: Sequence[float] = PAUSES_S
+    ) -> None:
+        self._http = SignedHttp(http, SERVER, signer, pauses_s)
 
     async def status(self) -> RecorderStatus:
         """Read what the recorder knows."""
-        return RecorderStatus.model_validate((await self._call("GET", "/v1/status")).json())
+        return RecorderStatus.model_validate((await self._http.ask("/v1/status")).json())
+
+    async def require_obedience(self) -> None:
+        """Find out early whether the recorder accepts what this key signs.
+
+        Raises:
+            CallRefused: It does not.
+        """
+        try:
+            await self._http.call("GET", "/v1/captures/none")
+        except CallRefused as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
 
     async def start(self, capture: str, max_samples: int) -> int:
         """Start keeping samples; gives the start in the recorder's clock."""
         try:
-            await self._call("POST", "/v1/captures", {"capture": capture, "max_samples": max_samples})
-        except RecorderRefused as refused:
+            await self._http.call("POST", "/v1/captures", {"capture": capture, "max_samples": max_samples})
+        except CallRefused as refused:
             # A request that was repeated because its answer got lost finds its own capture active.
             if refused.status != HTTPStatus.CONFLICT or (await self.status()).active_capture != capture:
                 raise
@@ -166,20 +192,32 @@ class RecorderClient:
 
     async def read(self, capture: str) -> CaptureStatus:
         """Read how far a capture is."""
-        return CaptureStatus.model_validate((await self._call("GET", f"/v1/captures/{capture}")).json())
+        return CaptureStatus.model_validate((await self._http.call("GET", f"/v1/captures/{capture}")).json())
 
     async def stop(self, capture: str) -> CaptureStatus:
         """Stop keeping samples."""
-        return CaptureStatus.model_validate((await self._call("POST", f"/v1/captures/{capture}/stop")).json())
+        return CaptureStatus.model_validate((await self._http.call("POST", f"/v1/captures/{capture}/stop")).json())
 
-    async def samples(self, capture: str, topic: str) -> Samples:
-        """Fetch every sample of a topic."""
-        answer = await self._call("GET", f"/v1/captures/{capture}/samples", parameters={"topic": topic})
-        return decode_samples(answer.content, topic)
+    async def samples(self, capture: str, topic: str, offset: int = 0) -> Samples:
+        """Fetch the samples of a topic from one on, as many as there are now; in parts, so that none is too long."""
+        parts: list[Samples] = []
+        while True:
+            asked = {"topic": topic, "offset": offset, "limit": ROWS_PER_CALL}
+            answer = await self._http.call("GET", f"/v1/captures/{capture}/samples", parameters=asked)
+            part = decode_samples(answer.content, topic)
+            parts.append(part)
+            offset += len(part)
+            if len(part) < ROWS_PER_CALL:
+                return joined(parts)
 
     async def delete(self, capture: str) -> None:
-        """Free the memory of a capture."""
-        await self._call("DELETE", f"/v1/captures/{capture}")
+        """Free the room of a capture; one that is gone already is no error."""
+        try:
+            await self._http.call("DELETE", f"/v1/captures/{capture}")
+        except CallRefused as refused:
+            # A request that was repeated because its answer got lost finds nothing left to delete.
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
 
     async def clock_offset(self, own_boot_id: str, recorder_boot_id: str) -> ClockOffset:
         """Relate the recorder's clock to ours: the same kernel has the same clock, else it is measured."""
@@ -188,54 +226,6 @@ class RecorderClient:
         exchanges: list[Exchange] = []
         for _ in range(EXCHANGES):
             asked_ns = time.time_ns()
-            answer = (await self._call("GET", "/v1/clock")).json()
+            answer = (await self._http.ask("/v1/clock")).json()
             exchanges.append(Exchange(asked_ns, answer["received_ns"], answer["sent_ns"], time.time_ns()))
         return best_offset(exchanges)
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        parameters: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        """Make one request; a broken connection is tried once more, since every call may be repeated."""
-        answer: httpx.Response | None = None
-        problem = ""
-        for _ in range(3):
-            try:
-                answer = await self._http.request(method, path, json=body, params=parameters)
-            except httpx.TransportError as error:
-                problem = str(error) or type(error).__name__
-                continue
-            break
-        if answer is None:
-            raise TargetError(
-                f"The recorder cannot be reached: tried {method} {path} three times through the API server's "
-                f"port-forward: {problem}.",
-                next_step="check that the recorder's pod is Running: kubectl get pods -A -l ros2bench/stack",
-                reason="recorder_unreachable",
-            )
-        if answer.is_error:
-            raise RecorderRefused(method, path, answer)
-        return answer
-
-
-class RecorderRefused(TargetError):  # noqa: N818 - named after the event
-    """The recorder answered with an error; `status` is its HTTP status."""
-
-    def __init__(self, method: str, path: str, answer: httpx.Response) -> None:
-        super().__init__(
-            f"The recorder refused {method} {path}: {answer.status_code} {refusal(answer)}.",
-            next_step="run again; if it stays, restart the recorder's pod",
-            reason="recorder_refused",
-        )
-        self.status = answer.status_code
-
-
-def refusal(answer: httpx.Response) -> str:
-    """Give the sentence in the recorder's `{"error": …}`, else the beginning of the answer."""
-    try:
-        return str(answer.json()["error"]).rstrip(".")
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]

@@ -122,6 +122,23 @@ class Registry:
             document = self._manifest(reference, chosen[0])
         return Image(reference, _blob(document["config"]), tuple(_blob(layer) for layer in document["layers"]))
 
+    def chain_ids(self, image: Image) -> tuple[str, ...]:
+        """Give the key of the snapshot that each layer becomes when it is unpacked, from the lowest upwards.
+
+        Raises:
+            RegistryProblem: The configuration cannot be read, or its bytes do not have its digest.
+        """
+        with self._get(image.reference, "blobs", image.configuration.digest) as answer:
+            content = answer.read()
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != image.configuration.digest:
+            raise RegistryProblem("layer_corrupt", f"the configuration of {image.reference} differs")
+        keys: list[str] = []
+        for unpacked in json.loads(content)["rootfs"]["diff_ids"]:
+            # https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
+            chain = hashlib.sha256(f"{keys[-1]} {unpacked}".encode()).hexdigest() if keys else ""
+            keys.append(f"sha256:{chain}" if keys else str(unpacked))
+        return tuple(keys)
+
     def has(self, reference: Reference) -> bool:
         """Tell whether the registry holds an image; raises only where the registry cannot tell."""
         try:

@@ -3,7 +3,7 @@
 import html
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -15,28 +15,35 @@ import polars as pl
 import typer
 from plotly.offline import get_plotlyjs
 
+from probes.catalogue import meaning_of, place_of
 from probes.console import Screen, quantity, reasons, sentence
 from probes.errors import ProbeError, UsageError
-from probes.metrics import meaning_of, place_of
 from probes.placement import placement_svg
 from probes.samples import ABSENT
 from probes.spool import MANIFEST_FILE, RunFolder, Spool
 from probes.store import Store, open_store
-from probes.tables import decode_table
+from probes.tables import decode_table, rows_table
+from probes.timeline_picture import timeline_parts
 from stacks.outputs import Records
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 TEMPLATE = Path(__file__).with_name("report_template.html")
 MOST_POINTS = 2_000
+REGIMES = {
+    "warm": "Install times are of the warm regime: the images were on the machines already.",
+    "image_cold": "Install times are of the regime image_cold: no image of the application was on any machine.",
+    "pristine": "Install times are of the regime pristine: neither images nor volumes of the application were there.",
+}
 THIN, THICK = "rgba(110,130,160,0.55)", "#0b68cb"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record as read back: its manifest and its samples."""
+    """A record as read back: its manifest, its samples, and the way to the first message."""
 
     manifest: Mapping[str, Any]
     samples: pl.DataFrame
+    timeline: pl.DataFrame
 
 
 def read_record(source: str | None, spool: Spool) -> Record:
@@ -56,7 +63,7 @@ def read_record(source: str | None, spool: Spool) -> Record:
         )
         store: Store = open_store(base, records)
         manifest = json.loads(store.get(MANIFEST_FILE))
-        return Record(manifest, decode_table(store.get("samples.parquet")))
+        return _record(manifest, store.get)
     if source and (Path(source) / MANIFEST_FILE).exists():
         return _from_folder(Path(source))
     if source and Path(source).name == MANIFEST_FILE and Path(source).exists():
@@ -72,7 +79,17 @@ def read_record(source: str | None, spool: Spool) -> Record:
 
 def _from_folder(folder: Path) -> Record:
     manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
-    return Record(manifest, decode_table((folder / "samples.parquet").read_bytes()))
+    return _record(manifest, lambda name: (folder / name).read_bytes())
+
+
+def _record(manifest: Mapping[str, Any], read: Callable[[str], bytes]) -> Record:
+    """Read the tables that the page needs; a record of an earlier version has no timeline."""
+    listed = {part["name"] for part in manifest["parts"]}
+    samples = decode_table(read("samples.parquet"))
+    has_timeline = "timeline.parquet" in listed
+    return Record(
+        manifest, samples, decode_table(read("timeline.parquet")) if has_timeline else rows_table("timeline", ())
+    )
 
 
 def _newest(spool: Spool) -> RunFolder:
@@ -147,16 +164,31 @@ def limits_of(manifest: Mapping[str, Any]) -> list[str]:
     if len({machine["boot_id"] for machine in machines}) < len(machines):
         lines.append("Machines share one kernel (a lab): the network between them is memory, cores are shared.")
     if manifest["cycle_regime"]:
-        lines.append("Install times are of the warm regime: the images were on the machines already.")
+        lines.append(REGIMES[manifest["cycle_regime"]])
+    if (floor := manifest.get("noise_floor")) is not None:
+        lines.append(_noise_line(floor))
     if manifest["state"] != "complete":
         lines.append(f"This run is {manifest['state']} ({manifest['reason']}): do not compare it.")
     lines += [str(finding["message"]) for finding in manifest["findings"]]
     return lines
 
 
+def _noise_line(floor: Mapping[str, Any]) -> str:
+    """Say how far two measurements of one and the same stack lay apart in this campaign."""
+    said = [
+        f"{key} {entry['median_ratio']:.3f}"
+        + (f" ({entry['interval'][0]:.3f} to {entry['interval'][1]:.3f})" if entry["interval"] else "")
+        for key, entry in floor["ratios"].items()
+    ]
+    return (
+        f"A/A control on {floor['stack']}: differences within these ratios are noise: {', '.join(said) or 'none told'}."
+    )
+
+
 def render(record: Record) -> str:
     """Make the page."""
     manifest = record.manifest
+    picture, stages = timeline_parts(record.timeline)
     plan, git = manifest["plan"], manifest["git"]
     commit = git["revision"] or "unknown"
     facts = {
@@ -175,6 +207,8 @@ def render(record: Record) -> str:
         subtitle=html.escape(f"run {manifest['run_id']}, {manifest['created_at']}"),
         sentence=html.escape(sentence(manifest)),
         limits="\n".join(f"<li>{html.escape(line)}</li>" for line in limits_of(manifest)),
+        timeline=picture,
+        stages="\n".join(_row(line) for line in stages),
         figure=ecdf_figure(latencies_by_repetition(record)),
         values="\n".join(_value_rows(manifest["metrics"])),
         missing="\n".join(_row((reason, ", ".join(names))) for reason, names in reasons(manifest["metrics"]).items()),

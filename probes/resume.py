@@ -64,7 +64,8 @@ def _end_of(folder: RunFolder, journal: Journal) -> End:
             return End(ENDS[entry.state], entry.reason)
     plan: dict[str, Any] = folder.read_json(CONTEXT_FILE)["plan"]
     done = len(list(folder.repetitions.glob("[0-9][0-9][0-9].json")))
-    return End("complete", None) if done == plan["repetitions"] else End("aborted", KILLED)
+    # A record without repetitions (probes.derived_record) is complete only if its own process says so.
+    return End("complete", None) if done == plan["repetitions"] > 0 else End("aborted", KILLED)
 
 
 def _store_of(folder: RunFolder, journal: Journal, option: str | None) -> Store:

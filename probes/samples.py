@@ -1,5 +1,6 @@
 """What the recorder keeps of each message, as arrays: eight 64-bit integers per sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,11 @@ class Samples:
 
 
 NO_SAMPLES = Samples(np.empty((0, len(COLUMNS)), dtype=np.int64))
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Put samples of one topic that were fetched one after the other together."""
+    return Samples(np.concatenate([part.rows for part in parts])) if parts else NO_SAMPLES
 
 
 def decode_samples(payload: bytes, topic: str) -> Samples:

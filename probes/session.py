@@ -12,24 +12,35 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from probes import preconditions
+from probes.cell import Cell
 from probes.cluster import Machine
 from probes.deploy import application_of, count_ready, expected_replicas, park
 from probes.errors import StoreUnavailable, TargetError, UsageError
+from probes.fault_order import FaultOrder
 from probes.gates import THRESHOLDS
 from probes.journal import Journal
+from probes.keeping import conclude_all
 from probes.measurement import all_measurements
-from probes.plan import Cycles, Durations, Plan, make_plan
+from probes.noise_floor import keep_noise_floor
+from probes.plan import DEPLOYING, Cycles, Durations, Plan, Regime, make_plan
+from probes.platform import platform_of, require_readers
 from probes.preconditions import Finding
 from probes.provenance import PROJECT_ROOT, boot_id, load_average, operator_facts, read_commit
+from probes.reader_door import reader_door
+from probes.readers import connected
 from probes.readings import Reading
 from probes.record import CONTEXT_FILE
-from probes.recorder import RecorderClient, forwarded_client
+from probes.recorder import RecorderClient, audience_of
 from probes.registry import Registry, RegistryProblem, parse_reference
-from probes.repetition import Run, measure_repetition
+from probes.repetition import measure_repetition
 from probes.run_id import created_at, new_run_id
+from probes.run_state import Bench, Run
+from probes.signed_http import forwarded_client
+from probes.signing import CallSigner, operator_key
 from probes.spool import Spool
 from probes.tables import encode_table, readings_table
 from probes.world import Cluster, World
+from signing.keys import key_path
 from stacks.outputs import RecorderEndpoint, StackOutputs
 
 RUN_READINGS_FILE = "repetitions/run.metrics.parquet"
@@ -45,6 +56,12 @@ class Request:
     durations: Durations
     seed: int
     store: str | None
+    cell: Cell | None = None
+    regime: Regime = "warm"
+    platform: str | None = None
+    is_controlled: bool = False
+    network: bool | None = None
+    fault: FaultOrder | None = None
 
 
 @dataclass
@@ -65,12 +82,24 @@ async def measure(campaign: Campaign, world: World) -> None:
     request = campaign.request
     stacks = world.target.choose(request.stacks)
     chosen = [world.target.outputs(stack) for stack in stacks]
-    plan = make_plan(stacks, request.repetitions, request.cycles, request.durations, request.seed)
+    plan = make_plan(
+        stacks,
+        request.repetitions,
+        request.cycles,
+        request.durations,
+        request.seed,
+        regime=request.regime,
+        is_controlled=request.is_controlled,
+        network=request.network,
+        fault=request.fault,
+    )
     campaign.plan = plan
+    platform = platform_of(world.target, chosen, request.platform, request.regime)
+    require_readers(platform, network=plan.network, fault=plan.fault)
     endpoints = [endpoint_of(outputs) for outputs in chosen]
     async with AsyncExitStack() as open_things:
         cluster = await open_things.enter_async_context(world.connect())
-        findings = await check(world, cluster, chosen, plan, request.store)
+        findings = await check(world, cluster, chosen, plan, request.store, platform)
         preconditions.refuse_blocking(findings)
         for finding in findings:
             world.screen.finding(finding)
@@ -78,33 +107,45 @@ async def measure(campaign: Campaign, world: World) -> None:
         for recorder in recorders:
             await free_recorder(world, recorder)
         machines = await cluster.machines()
-        identifier = new_run_id()
-        for outputs, recorder in zip(chosen, recorders, strict=True):
-            run = start_run(world.spool, outputs, recorder, request.store)
+        readers = await open_things.enter_async_context(
+            connected(
+                reader_door(cluster, platform.machine_readers) if platform and platform.machine_readers else None,
+                machines,
+                boot_id(),
+                world.screen.note,
+            )
+        )
+        bench = Bench(world, cluster, plan, readers)
+        identifier = request.cell.campaign if request.cell else new_run_id()
+        parts = {outputs.stack: (outputs, recorder) for outputs, recorder in zip(chosen, recorders, strict=True)}
+        for stack, arm in plan.arms():
+            run = start_run(world.spool, *parts[stack], request.store, arm)
             campaign.runs.append(run)
-            run.folder.write_json(CONTEXT_FILE, context_of(run, plan, identifier, machines, findings))
-            world.screen.step(f"run {run.folder.run_id} of stack {outputs.stack}")
-        await _measure_all(world, cluster, campaign.runs, plan)
+            context = context_of(run, plan, identifier, machines, findings, platform)
+            cell = request.cell.as_record() if request.cell else None
+            run.folder.write_json(CONTEXT_FILE, {**context, "cell": cell})
+            world.screen.step(f"run {run.folder.run_id} of stack {run.name}")
+        await _measure_all(bench, campaign.runs)
+        keep_noise_floor(campaign.runs, plan)
 
 
-async def _measure_all(world: World, cluster: Cluster, runs: Sequence[Run], plan: Plan) -> None:
-    by_stack = {run.outputs.stack: run for run in runs}
+async def _measure_all(bench: Bench, runs: Sequence[Run]) -> None:
+    plan, by_arm = bench.plan, {(run.outputs.stack, run.arm): run for run in runs}
     for step in plan.order:
-        run = by_stack[step.stack]
-        for other in runs:
-            labels = application_of(other.outputs).labels
-            if other is not run and await cluster.pods(other.outputs.namespace, labels):
-                await park(world.target, cluster, other.outputs, plan.durations.ready_timeout_s)
-        await measure_repetition(world, cluster, run, plan, step.repetition)
+        run = by_arm[step.stack, step.arm]
+        others = {other.outputs.stack: other.outputs for other in runs if other.outputs.stack != step.stack}
+        for other in others.values():
+            if await bench.cluster.pods(other.namespace, application_of(other).labels):
+                await park(bench.world.target, bench.cluster, other, plan.durations.ready_timeout_s)
+        await measure_repetition(bench, run, step.repetition)
         if run.done == plan.repetitions:
             await _conclude(run)
 
 
 async def _conclude(run: Run) -> None:
     readings: list[Reading] = []
-    for measurement in run.measurements:
-        if run.context is not None:
-            readings += await measurement.conclude(run.context)
+    if run.context is not None:
+        readings = await conclude_all(run.measurements, run.context)
     run.folder.write(RUN_READINGS_FILE, encode_table(readings_table(readings)))
 
 
@@ -130,7 +171,12 @@ def endpoint_of(outputs: StackOutputs) -> RecorderEndpoint:
 
 
 async def check(
-    world: World, cluster: Cluster, chosen: Sequence[StackOutputs], plan: Plan, store: str | None
+    world: World,
+    cluster: Cluster,
+    chosen: Sequence[StackOutputs],
+    plan: Plan,
+    store: str | None,
+    platform: StackOutputs | None = None,
 ) -> list[Finding]:
     """Look at everything that must hold before the first change."""
     measured = [outputs.stack for outputs in chosen]
@@ -140,16 +186,23 @@ async def check(
         findings += preconditions.cluster_is_the_stacks(outputs, uid, cluster.context)
     # In another cluster every later answer would be about other objects.
     preconditions.refuse_blocking(findings)
+    if platform is not None and platform.machine_readers is not None:
+        needed = preconditions.reader_permissions(platform.machine_readers.namespace)
+        findings += preconditions.cluster_is_the_stacks(platform, uid, cluster.context)
+        findings += preconditions.permissions_granted(await cluster.denied(needed))
     for outputs in chosen:
         application = application_of(outputs)
-        refused = await cluster.denied(preconditions.permissions_needed(outputs))
+        needed = preconditions.permissions_needed(outputs)
+        if plan.regime == "pristine":
+            needed += preconditions.volume_permissions(outputs.namespace)
+        refused = await cluster.denied(needed)
         findings += preconditions.permissions_granted(refused)
         preconditions.refuse_blocking(findings)
         role = preconditions.role_labels(application, outputs.stack)
         findings += preconditions.no_other_experiment(await cluster.pods(None, role), measured)
         pods = await cluster.pods(outputs.namespace, application.labels)
         findings += preconditions.no_leftovers(pods)
-        if plan.cycles == "none":
+        if plan.cycles not in DEPLOYING:
             replicas = expected_replicas(application)
             ready = count_ready(pods, replicas)
             findings += preconditions.application_runs(outputs, ready, sum(replicas.values()))
@@ -185,17 +238,23 @@ def _problem_of(world: World, store: str | None, outputs: StackOutputs) -> Store
 
 @asynccontextmanager
 async def recorder_of(cluster: Cluster, endpoint: RecorderEndpoint) -> AsyncGenerator[RecorderClient]:
-    """Open a client of a recorder, through the API server's port-forward and no proxy."""
+    """Open a client of a recorder, through the API server's port-forward and no proxy.
+
+    Raises:
+        UsageError: The operator's key cannot be used.
+    """
+    signer = CallSigner(operator_key(key_path(os.environ)), audience_of(endpoint))
     async with cluster.recorder(endpoint) as address, forwarded_client(address) as http:
-        yield RecorderClient(http)
+        yield RecorderClient(http, signer)
 
 
 async def free_recorder(world: World, recorder: RecorderClient) -> None:
     """End the capture that a killed run left behind; another run's capture is respected.
 
     Raises:
-        TargetError: Another run uses the recorder.
+        TargetError: Another run uses the recorder, or it does not obey this key.
     """
+    await recorder.require_obedience()
     active = (await recorder.status()).active_capture
     if active is None:
         return
@@ -211,16 +270,21 @@ async def free_recorder(world: World, recorder: RecorderClient) -> None:
     await recorder.delete(active)
 
 
-def start_run(spool: Spool, outputs: StackOutputs, recorder: RecorderClient, store: str | None) -> Run:
+def start_run(spool: Spool, outputs: StackOutputs, recorder: RecorderClient, store: str | None, arm: str = "") -> Run:
     """Make the folder and the journal of a run."""
     folder = spool.create(new_run_id())
     journal = Journal(folder.path)
     journal.append("planned", stack=outputs.stack, store=store)
-    return Run(outputs, folder, journal, recorder, all_measurements())
+    return Run(outputs, folder, journal, recorder, all_measurements(), arm)
 
 
 def context_of(
-    run: Run, plan: Plan, campaign: str, machines: Sequence[Machine], findings: Sequence[Finding]
+    run: Run,
+    plan: Plan,
+    campaign: str,
+    machines: Sequence[Machine],
+    findings: Sequence[Finding],
+    platform: StackOutputs | None = None,
 ) -> dict[str, Any]:
     """Give everything that is known before the first repetition and belongs in the manifest."""
     outputs = run.outputs
@@ -230,6 +294,8 @@ def context_of(
         "created_at": created_at(run.folder.run_id).isoformat(),
         "stack": outputs.stack,
         "pattern": outputs.pattern or "none",
+        "arm": run.arm or None,
+        "platform": platform.stack if platform else None,
         "spec": outputs.spec,
         "outputs": outputs.model_dump(mode="json", by_alias=True),
         "images": {pod.name: pod.image for pod in application_of(outputs).pods},

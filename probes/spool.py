@@ -3,8 +3,9 @@
     RUN_ID/journal.jsonl            states, see probes.journal
     RUN_ID/context.json             what was known before the first repetition: outputs, plan, machines, …
     RUN_ID/repetitions/000.json     readings, gates and window of one repetition
-    RUN_ID/repetitions/000.samples.parquet, .pods.parquet, .events.parquet
-    RUN_ID/sealed/                  the record exactly as it is stored: four tables and manifest.json
+    RUN_ID/repetitions/000.copy/    samples as they are fetched while a repetition runs; gone once its tables are there
+    RUN_ID/repetitions/000.samples.parquet and one file for each other table
+    RUN_ID/sealed/                  the record exactly as it is stored: its tables and manifest.json
     RUN_ID/reserve                  space kept free, given back when the disk is full so that the run can be sealed
 
 Files appear whole or not at all (written aside, synced, renamed).

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from probes.counters import COUNTERS
 from probes.readings import Reading
 from probes.samples import COLUMNS, Samples, Window
 
@@ -39,12 +40,26 @@ METRICS: Mapping[str, type[pl.DataType]] = {
     "labels": pl.String,
     "value": pl.Float64,
     "missing": pl.String,
+    "source": pl.String,
+    "resolution": pl.Float64,
+}
+TIMELINE: Mapping[str, type[pl.DataType]] = {
+    "repetition": pl.Int32,
+    "pod": pl.String,
+    "stage": pl.String,
+    "from_ns": pl.Int64,
+    "to_ns": pl.Int64,
+    "source": pl.String,
+    "resolution_ns": pl.Int64,
+    "missing": pl.String,
 }
 TABLES: Mapping[str, Mapping[str, type[pl.DataType]]] = {
     "samples": SAMPLES,
     "pods": PODS,
     "events": EVENTS,
     "metrics": METRICS,
+    "timeline": TIMELINE,
+    "counters": COUNTERS,
 }
 
 
@@ -76,6 +91,8 @@ def readings_table(readings: Iterable[Reading]) -> pl.DataFrame:
                 "labels": json.dumps(dict(reading.labels), sort_keys=True),
                 "value": reading.value,
                 "missing": reading.missing,
+                "source": reading.source or None,
+                "resolution": reading.resolution,
             }
             for reading in readings
         ),
@@ -85,7 +102,15 @@ def readings_table(readings: Iterable[Reading]) -> pl.DataFrame:
 def readings_from(table: pl.DataFrame) -> tuple[Reading, ...]:
     """Read readings back from a metrics table."""
     return tuple(
-        Reading(row["name"], row["value"], row["missing"], json.loads(row["labels"]), row["repetition"])
+        Reading(
+            row["name"],
+            row["value"],
+            row["missing"],
+            json.loads(row["labels"]),
+            row["repetition"],
+            row.get("source") or "",
+            row.get("resolution"),
+        )
         for row in table.iter_rows(named=True)
     )
 

@@ -4,6 +4,7 @@ Through the Automation API's workspace and command, not through its `Stack`: sel
 the user's shell has selected, and `Stack.up` asks for outputs and history again after each update.
 """
 
+import copy
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from stacks.outputs import OUTPUT_NAME, StackOutputs
 
 PARALLEL = 32
 GRACE_S = 60.0
+OVERRIDE_VARIABLE, OVERRIDE_SEPARATOR = "ROS2BENCH_SPEC_OVERRIDE", ":"
 ENVIRONMENT_HINT = 'eval "$(python -m lab env)" (or set the PULUMI_* variables of your own backend)'
 
 
@@ -131,6 +133,7 @@ class PulumiTarget:
 
     def __init__(self, root: Path = PROJECT_ROOT) -> None:
         self._root = root
+        self._overrides: tuple[Path, ...] = ()
         self._switching: str | None = None
         try:
             self._command = EngineCommand()
@@ -223,6 +226,51 @@ class PulumiTarget:
             except CommandError as second:
                 raise _deploy_failed(stack, state, str(second)) from None
 
+    def restore(self, stack: str) -> None:
+        """Make what a parked stack should have and the cluster has no more. Blocks; see `interrupt`.
+
+        Raises:
+            DeployFailed: The update failed.
+            EngineInterrupted: `interrupt` was called.
+        """
+        try:
+            self._up(stack, "parked", "--refresh")
+        except CommandError as error:
+            raise _deploy_failed(stack, "parked", str(error)) from None
+
+    def preview(self, stack: str) -> str:
+        """Say as JSON what bringing a stack to running would change. Blocks; see `interrupt`.
+
+        Raises:
+            TargetError: The preview failed.
+            EngineInterrupted: `interrupt` was called.
+        """
+        arguments = ["preview", "--json", "--color", "never", "--stack", stack]
+        try:
+            return self._command.run(arguments, str(self._root), self._environment("running")).stdout
+        except CommandError as error:
+            raise TargetError(
+                f"`pulumi preview` of stack {stack} failed:\n{_last_lines(str(error))}",
+                next_step=f"pulumi preview -s {stack}",
+                reason="preview_failed",
+            ) from None
+
+    def overriding(self, files: tuple[Path, ...]) -> "PulumiTarget":
+        """Give the same stacks, with keys of their spec replaced by those of files; where two differ, the last holds.
+
+        Raises:
+            UsageError: A path holds what separates paths from one another.
+        """
+        if unfit := [str(file) for file in files if OVERRIDE_SEPARATOR in str(file)]:
+            raise UsageError(
+                f"The path {unfit[0]!r} of a spec override holds {OVERRIDE_SEPARATOR!r}, which separates paths in "
+                f"{OVERRIDE_VARIABLE}.",
+                next_step="move the file, or set XDG_DATA_HOME to a folder without it",
+            )
+        other = copy.copy(self)
+        other._overrides = (*self._overrides, *(file.absolute() for file in files))  # noqa: SLF001 - its own kind
+        return other
+
     def interrupt(self) -> None:
         """Stop a running `switch`; returns when the engine has ended and its lock is gone."""
         stack = self._switching
@@ -240,11 +288,20 @@ class PulumiTarget:
                 reason="stack_locked",
             ) from None
 
-    def _up(self, stack: str, state: TargetState) -> None:
-        arguments = ["up", "--yes", "--skip-preview", "--parallel", str(PARALLEL), "--color", "never"]
+    def _up(self, stack: str, state: TargetState, *options: str) -> None:
+        arguments = ["up", *options, "--yes", "--skip-preview", "--parallel", str(PARALLEL), "--color", "never"]
         arguments += ["--suppress-outputs", "--stack", stack]
         self._switching = stack
-        self._command.run(arguments, str(self._root), {"ROS2BENCH_STATE": state})
+        self._command.run(arguments, str(self._root), self._environment(state))
+
+    def _environment(self, state: TargetState) -> dict[str, str]:
+        """What a stack reads beside its file: the state, and the overrides of the user's shell and of this object."""
+        variables = {"ROS2BENCH_STATE": state}
+        if self._overrides:
+            own = OVERRIDE_SEPARATOR.join(map(str, self._overrides))
+            inherited = os.environ.get(OVERRIDE_VARIABLE)
+            variables[OVERRIDE_VARIABLE] = f"{inherited}{OVERRIDE_SEPARATOR}{own}" if inherited else own
+        return variables
 
 
 def parse_outputs(stack: str, text: str) -> StackOutputs:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from probes.cluster import Machine, Permission
@@ -14,7 +15,7 @@ from probes.console import Screen
 from probes.phases import Sighting
 from probes.spool import Spool
 from probes.store import Store
-from stacks.outputs import RecorderEndpoint, Records, StackOutputs
+from stacks.outputs import MachineReaderEndpoint, RecorderEndpoint, Records, StackOutputs
 
 TargetState = Literal["parked", "running"]
 
@@ -36,6 +37,18 @@ class Target(Protocol):
 
     def switch(self, stack: str, state: TargetState) -> None:
         """Bring a stack to a state; blocks until the engine has ended."""
+        ...
+
+    def restore(self, stack: str) -> None:
+        """Make what a parked stack should have and the cluster has no more; blocks until the engine has ended."""
+        ...
+
+    def preview(self, stack: str) -> str:
+        """Say as JSON what bringing a stack to running would change; blocks until the engine has ended."""
+        ...
+
+    def overriding(self, files: tuple[Path, ...]) -> "Target":
+        """Give the same stacks, with keys of their spec replaced by those of files."""
         ...
 
     def interrupt(self) -> None:
@@ -75,6 +88,18 @@ class Cluster(Protocol):
         self, namespace: str, labels: Mapping[str, str], established: asyncio.Event
     ) -> AsyncGenerator[Sighting]:
         """Watch pods for ever."""
+        ...
+
+    async def claims(self, namespace: str) -> dict[str, dict[str, str]]:
+        """Give the claims of storage in a namespace: labels by name."""
+        ...
+
+    async def delete_claim(self, namespace: str, name: str) -> None:
+        """Delete a claim of storage."""
+        ...
+
+    def machine_readers(self, endpoint: MachineReaderEndpoint) -> AbstractAsyncContextManager[dict[str, str]]:
+        """Forward a local port to every ready machine reader; gives the base addresses by machine."""
         ...
 
     def recorder(self, endpoint: RecorderEndpoint) -> AbstractAsyncContextManager[str]:

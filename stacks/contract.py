@@ -1,19 +1,20 @@
 """What an experiment stack says of itself: its plan as the contract that the probes read."""
 
-from components import graph, labels, overlays, recorder, workload
+from components import graph, labels, launch, overlays, recorder, workload
 from stacks import application, network
 from stacks.outputs import (
     Application,
     ComponentContainer,
     MeasuredTopic,
     MountedOverlay,
+    PlacedComponent,
     PodPlacement,
     RecorderEndpoint,
     Records,
     StackOutputs,
 )
 from stacks.plan import Plan
-from stacks.platform import namespace_name
+from stacks.platform import endpoint, namespace_name
 
 
 def experiment(decided: Plan, *, cluster_uid: str, recorder_port: int) -> StackOutputs:
@@ -44,6 +45,7 @@ def experiment(decided: Plan, *, cluster_uid: str, recorder_port: int) -> StackO
         records=Records(**spec.records.model_dump()),
         registry=decided.lock.registry,
         platform=None if spec.platform == "none" else spec.platform,
+        machine_readers=endpoint(stack, spec),
         spec=spec.model_dump(by_alias=True),
     )
 
@@ -86,4 +88,14 @@ def _loader(decided: Plan, pod: graph.Pod) -> ComponentContainer | None:
         process=loader.process,
         executor=loader.executor,
         public_key=composition.trust.public_key if composition else None,
+        components=[
+            PlacedComponent(
+                node=node.name,
+                package=node.component.package,
+                plugin=node.component.plugin,
+                parameters=launch.node_parameters(node),
+            )
+            for node in pod.nodes()
+            if node.component is not None
+        ],
     )

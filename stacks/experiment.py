@@ -54,7 +54,7 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
         namespace,
         opts,
     )
-    before: list[pulumi.Resource] = list(joined.before)
+    before = [*joined.policies, *joined.before]
     if topics := decided.deployed.measured_topics():
         listening = recorder.Recorder(
             "recorder",
@@ -62,14 +62,15 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
                 namespace=namespace,
                 image=images[decided.deployed.images.recorder],
                 topics=topics,
+                operator=decided.lock.operator_key(),
                 participant=joined.recorder,
                 resources=_resources(spec.resources.recorder),
                 scheduling=near_machine,
-                depends_on=before,
+                depends_on=joined.policies,
             ),
             opts,
         )
-        before = [listening.deployment]
+        before.append(listening.deployment)
     claims = storage.wanted_claims(decided.deployed.nodes)
     kept = storage.Storage("storage", claims, namespace, opts).claims if claims else {}
     if spec.state == "running":

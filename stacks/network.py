@@ -38,11 +38,19 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """Network settings of the recorder and of each pod of the application, and what must exist before they start."""
+    """Network settings of the recorder and of each pod of the application, and what must exist before they start.
+
+    Attributes:
+        recorder: settings of the recorder.
+        pods: settings of each pod.
+        before: what the application waits for; the recorder starts beside it, and finds the server when it answers.
+        policies: what every pod waits for.
+    """
 
     recorder: Participant
     pods: Mapping[str, Participant]
     before: tuple[pulumi.Resource, ...]
+    policies: tuple[pulumi.Resource, ...] = ()
 
 
 def mode(network: Network) -> NetworkMode:
@@ -124,16 +132,17 @@ def join(around: Surroundings, namespace: Namespace, opts: pulumi.ResourceOption
         socket_buffer_bytes=network.socket_buffer_bytes,
         host_network=mode(network) == "host",
     )
-    before: list[pulumi.Resource] = []
+    made: tuple[pulumi.Resource, ...] = ()
     if mode(network) == "pod":
         opened = openings(network, around.pods, with_master=around.master_image is not None)
         args = policies.NetworkPoliciesArgs(namespace=namespace, openings=opened)
-        before += policies.NetworkPolicies("policies", args, opts).resources
+        made = tuple(policies.NetworkPolicies("policies", args, opts).resources)
     joined = _meeting(around, namespace, alone, opts)
     return Joined(
         recorder=replace(joined.recorder, health_port=ports[recorder.COMPONENT]),
         pods={name: replace(participant, health_port=ports[name]) for name, participant in joined.pods.items()},
-        before=(*before, *joined.before),
+        before=joined.before,
+        policies=made,
     )
 
 

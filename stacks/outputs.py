@@ -38,12 +38,29 @@ class RecorderEndpoint(Frozen):
     port: int = Field(description="HTTP port of the recorder in its pod.")
 
 
+class MachineReaderEndpoint(Frozen):
+    """Where the machine readers of a platform listen, one on each machine; reached through the API server only."""
+
+    namespace: str = Field(description="Namespace of their pods.")
+    labels: dict[str, str] = Field(description="Labels that select exactly their pods.")
+    port: int = Field(description="HTTP port of each in its pod.")
+
+
 class MountedOverlay(Frozen):
     """A workspace over the image of a pod."""
 
     name: str = Field(description="Name of the overlay.")
     image: str = Field(description="Image reference by digest: what is mounted, or what copies it.")
     path: str = Field(description="Folder in the container.")
+
+
+class PlacedComponent(Frozen):
+    """A node that a component container loads at its start: what it takes to load it again."""
+
+    node: str = Field(description="Name of the ROS node.")
+    package: str = Field(description="ROS package of the class.")
+    plugin: str = Field(description="Class, for example ros2bench_nodes.detector.Detector.")
+    parameters: dict[str, Any] = Field(description="Parameters of the node.")
 
 
 class ComponentContainer(Frozen):
@@ -54,6 +71,9 @@ class ComponentContainer(Frozen):
     executor: Literal["single", "multi", "isolated"] = Field(description="Who turns the nodes of a process.")
     public_key: str | None = Field(
         description="Base64 of the Ed25519 key whose requests it obeys; none for C++, whose container asks nobody."
+    )
+    components: list[PlacedComponent] = Field(
+        default_factory=list[PlacedComponent], description="What it loads at its start."
     )
 
 
@@ -112,6 +132,14 @@ class Records(Frozen):
     prefix: str = Field(description="Key prefix in the bucket, empty or ending in a slash.")
 
 
+class SpecOverride(Frozen):
+    """What the command that deployed the stack changed in its spec (ROS2BENCH_SPEC_OVERRIDE)."""
+
+    files: list[str] = Field(description="Names of the files, without their folders.")
+    sha256: str = Field(description="Digest over their contents.")
+    values: dict[str, Any] = Field(description="Keys of the spec that they replaced.")
+
+
 class StackOutputs(Frozen):
     """Everything that a probe may know about a stack."""
 
@@ -128,4 +156,10 @@ class StackOutputs(Frozen):
     records: Records = Field(description="Where runs are stored.")
     registry: str | None = Field(description="Registry that the images come from; none for a platform.")
     platform: str | None = Field(description="Stack that holds the platform, if any.")
+    machine_readers: MachineReaderEndpoint | None = Field(
+        default=None, description="Readers of machine counters; none where the stack holds no platform with them."
+    )
     spec: dict[str, Any] = Field(description="The validated spec with its defaults, as YAML would hold it.")
+    override: SpecOverride | None = Field(
+        default=None, description="What was changed for one command; none where the stack file was deployed as it is."
+    )

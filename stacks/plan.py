@@ -47,6 +47,11 @@ class Plan:
         if not launch.loads_python(pod.container):
             return None
         wanted = self.spec.composition
+        if len(pod.nodes()) > wanted.limits.components:
+            raise Refusal(
+                f"ros2bench:spec.composition.limits.components: is {wanted.limits.components}, but the application has "
+                f"{len(pod.nodes())} nodes. Set it to {len(pod.nodes())} or more"
+            )
         if wanted.public_key is not None and wanted.signature is not None:
             trust = launch.Trust(public_key=wanted.public_key, signature=wanted.signature, sros2=wanted.sros2)
         else:
@@ -81,6 +86,8 @@ def plan(stack: str, spec: StackSpec, ask: Ask) -> Plan:
     for pod in pods:
         workload.pod_needs(pod)
         decided.composition(pod)
+    if wanted.measured_topics():
+        lock.operator_key()
     roles = decided.images()
     if spec.images.check_registry:
         authority = Path(spec.images.registry_ca) if spec.images.registry_ca else None

@@ -16,7 +16,8 @@ from components.cluster import Cluster, ClusterArgs, check_reachable, chosen_con
 from components.refusal import Refusal
 from stacks import experiment, platform
 from stacks.experiment import Secrets
-from stacks.outputs import StackOutputs
+from stacks.outputs import SpecOverride, StackOutputs
+from stacks.override import Override, read_override
 from stacks.plan import Plan, plan
 from stacks.reading import PROJECT, SECRETS_KEY
 from stacks.spec import StackSpec
@@ -51,12 +52,19 @@ def run(
     decided = None
     if spec.kind != "platform":
         decided = plan(stack, spec, lambda: image_volumes.ask(context(), kubeconfig_files(environment)))
+    shared = platform.plan(spec)
     cluster = Cluster("cluster", ClusterArgs(context=context()))
-    return declare(stack, spec, decided, cluster, secrets or {})
+    return declare(stack, spec, decided, cluster, secrets or {}, read_override(environment), shared)
 
 
 def declare(
-    stack: str, spec: StackSpec, decided: Plan | None, cluster: Cluster, secrets: Secrets
+    stack: str,
+    spec: StackSpec,
+    decided: Plan | None,
+    cluster: Cluster,
+    secrets: Secrets,
+    override: Override | None = None,
+    shared: platform.PlatformPlan | None = None,
 ) -> pulumi.Output[dict[str, Any]]:
     """Register the resources of a stack.
 
@@ -66,18 +74,29 @@ def declare(
         decided: What is deployed; none for a platform.
         cluster: Where.
         secrets: The stack's encrypted configuration, by key.
+        override: What `spec` has from elsewhere than the stack file.
+        shared: What the machine readers are made of; none where there are none.
 
     Returns:
         The contract, as the stack's one output.
     """
     if spec.kind == "dev":
-        platform.deploy(stack, platform.namespace_name(stack, shared=True), cluster)
+        platform.deploy(stack, platform.namespace_name(stack, shared=True), cluster, spec, shared)
     if decided is not None:
         contract = experiment.deploy(decided, cluster, secrets)
     else:
-        platform.deploy(stack, platform.namespace_name(stack), cluster)
+        platform.deploy(stack, platform.namespace_name(stack), cluster, spec, shared)
         contract = cluster.uid.apply(lambda uid: platform.outputs(stack, spec, cluster_uid=uid))
-    return contract.apply(as_output)
+    changed = overridden(override)
+    return contract.apply(lambda found: as_output(found.model_copy(update={"override": changed})))
+
+
+def overridden(override: Override | None) -> SpecOverride | None:
+    """What the contract says of an override: its files by name alone, because a record names no place on a machine."""
+    if override is None:
+        return None
+    files = [file.name for file in override.files]
+    return SpecOverride(files=files, sha256=override.sha256, values=dict(override.values))
 
 
 def reachable_context(spec: StackSpec, environment: Mapping[str, str]) -> str:

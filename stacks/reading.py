@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from components import patterns
 from components.refusal import Refusal, choices
 from stacks import application, faults
+from stacks.override import Override, merged, read_override
 from stacks.spec import StackSpec
 
 PROJECT = "ros2bench"
@@ -41,7 +42,8 @@ def read_spec(stack: str, settings: Mapping[str, Any], environment: Mapping[str,
     Args:
         stack: Name of the stack.
         settings: The stack's own configuration: full key (`ros2bench:spec`) to value.
-        environment: Variables that replace defaults, and ROS2BENCH_STATE that overrides the file.
+        environment: Variables that replace defaults, ROS2BENCH_SPEC_OVERRIDE and ROS2BENCH_STATE, which override the
+            file.
 
     Raises:
         SpecError: One sentence for everything that is wrong.
@@ -60,6 +62,9 @@ def read_spec(stack: str, settings: Mapping[str, Any], environment: Mapping[str,
     if value is not None and not isinstance(value, dict):
         raise SpecError(f"{file}: config.{KEY}: is {value!r}, a mapping is expected.{_next(file, stack)}")
     written = cast("dict[str, Any]", value or {})
+    override = read_override(environment)
+    if override is not None:
+        written = merged(written, override.values)
     if state := environment.get(STATE_VARIABLE):
         written = written | {"state": state}
     try:
@@ -68,7 +73,7 @@ def read_spec(stack: str, settings: Mapping[str, Any], environment: Mapping[str,
     except TypeError as error:
         raise SpecError(f"{file}: config.{KEY}: {error}.{_next(file, stack)}") from None
     except ValidationError as error:
-        lines = [_sentence(file, fault, written, environment) for fault in error.errors()]
+        lines = [_sentence(file, fault, written, environment, override) for fault in error.errors()]
         raise SpecError("\n".join(lines) + _next(file, stack)) from None
     _check_names(file, stack, spec, named="pattern" in written)
     return spec
@@ -125,9 +130,17 @@ def _check_names(file: str, stack: str, spec: StackSpec, *, named: bool) -> None
             )
 
 
-def _sentence(file: str, fault: ErrorDetails, written: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+def _sentence(
+    file: str,
+    fault: ErrorDetails,
+    written: Mapping[str, Any],
+    environment: Mapping[str, str],
+    override: Override | None,
+) -> str:
     location = fault["loc"]
     source = f"{file}: config.{'.'.join((KEY, *map(str, location)))}"
+    if override is not None and location and override.names(location):
+        source = f"{override.source()}: {'.'.join(map(str, location))}"
     if location == ("state",) and environment.get(STATE_VARIABLE):
         source = f"environment variable {STATE_VARIABLE}"
     elif location == ("pattern",) and "pattern" not in written:

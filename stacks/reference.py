@@ -3,6 +3,7 @@
 Two files: docs/configuration.md for people, docs/spec.schema.json for editors. A test checks that they are current.
 """
 
+import inspect
 import json
 import sys
 import typing
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from components import patterns
+from stacks import override
 from stacks.reading import KEY, SECRETS_KEY, STATE_VARIABLE, VARIABLES
 from stacks.spec import StackSpec
 
@@ -53,7 +55,9 @@ ENVIRONMENT = """## Environment
 | variable | replaces the default of |
 |---|---|
 {variables}
-`{state}` is different: it overrides `state`, whatever the file says, for one command.
+`{state}` is different: it overrides `state`, whatever the file says, for one command. So does `{override}`: it names
+YAML files (several separated by `:`) with keys of the spec, which are merged over those of the stack file; the stack's
+output says which. Updates, campaigns and searches use it; see [campaigns.md](campaigns.md).
 """
 
 
@@ -64,7 +68,7 @@ def configuration() -> str:
         INTRODUCTION,
         *(_section_text(path, section) for path, section in sections(StackSpec)),
         f"Patterns: {', '.join(f'`{name}`' for name in patterns.names())}.\n",
-        ENVIRONMENT.format(variables=variables, state=STATE_VARIABLE),
+        ENVIRONMENT.format(variables=variables, state=STATE_VARIABLE, override=override.VARIABLE),
     ]
     return "\n".join(parts)
 
@@ -87,7 +91,7 @@ def sections(section: type[BaseModel], path: str = "") -> Iterator[tuple[str, ty
 def _section_text(path: str, section: type[BaseModel]) -> str:
     title = f"## `{path}`" if path else "## Keys"
     rows = "".join(_row(field) for field in section.model_fields.values())
-    return f"{title}\n\n{section.__doc__}\n\n| key | type | default | meaning |\n|---|---|---|---|\n{rows}"
+    return f"{title}\n\n{inspect.getdoc(section)}\n\n| key | type | default | meaning |\n|---|---|---|---|\n{rows}"
 
 
 def _row(field: FieldInfo) -> str:

@@ -18,7 +18,7 @@ from pulumi.runtime import mocks
 from components.cluster import Cluster, ClusterArgs
 from components.image_volumes import Answer
 from components.manifest import RESOURCES, Manifest
-from stacks import application
+from stacks import application, platform
 from stacks.plan import plan
 from stacks.program import declare
 from stacks.spec import StackSpec
@@ -34,6 +34,7 @@ ORDER = (
     "NetworkPolicy",
     "Service",
     "Ingress",
+    "DaemonSet",
     "Deployment",
 )
 OF_ENGINE = "pulumi.com/"
@@ -49,11 +50,12 @@ def manifests(stack: str, spec: StackSpec) -> list[Manifest]:
     """
     unchecked = spec.model_copy(update={"images": spec.images.model_copy(update={"check_registry": False})})
     decided = None if spec.kind == "platform" else plan(stack, unchecked, lambda: NO_CLUSTER)
+    shared = platform.plan(unchecked)
     keys = application.secret_keys(decided.deployed) if decided else ()
 
     def program() -> pulumi.Output[dict[str, Any]]:
         cluster = Cluster("cluster", ClusterArgs(context="none"))
-        return declare(stack, unchecked, decided, cluster, dict.fromkeys(keys, ""))
+        return declare(stack, unchecked, decided, cluster, dict.fromkeys(keys, ""), shared=shared)
 
     kept = [plain(each) for each in _registered(stack, program) if each["kind"] in ORDER]
     return sorted(kept, key=lambda each: (ORDER.index(each["kind"]), each["metadata"]["name"]))

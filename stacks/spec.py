@@ -17,6 +17,7 @@ from stacks.spec_application import Application
 Kind = Literal["experiment", "platform", "dev"]
 State = Literal["parked", "running"]
 BASE64 = r"^[A-Za-z0-9+/]+={0,2}$"
+ABSOLUTE_PATH = r"^(/[A-Za-z0-9._-]+)+$"
 OTHER_MIDDLEWARE: Mapping[str, str] = {
     "rmw_zenoh_cpp": "Zenoh",
     "rmw_cyclonedds_cpp": "Cyclone DDS",
@@ -128,6 +129,62 @@ class DiscoveryResources(PodResources):
     cpu_request_millicores: Millicores = Field(default=50, description="Processor time set aside.")
     memory_request_mebibytes: Mebibytes = Field(default=48, description="Memory set aside.")
     memory_limit_mebibytes: Mebibytes = Field(default=256, description="Memory at which the container is ended.")
+
+
+class MachineReaderResources(PodResources):
+    """What a machine reader asks of its machine."""
+
+    cpu_request_millicores: Millicores = Field(default=50, description="Processor time set aside.")
+    memory_request_mebibytes: Mebibytes = Field(default=64, description="Memory set aside.")
+    memory_limit_mebibytes: Mebibytes = Field(default=256, description="Memory at which the container is ended.")
+
+
+class Power(Section):
+    """Where machine readers read power and GPU figures."""
+
+    source: Literal["auto", "tegrastats", "hwmon", "rapl", "nvml", "none"] = Field(
+        default="auto",
+        description="`auto`: the first that the machine has: tegrastats, the sensors that it reads (`hwmon`), the "
+        "processors' counters with those of GPUs (`rapl`), the GPUs alone (`nvml`). `none`: no power.",
+    )
+    tegrastats: str | None = Field(
+        default=None,
+        pattern=ABSOLUTE_PATH,
+        description="Path of the program tegrastats on the machines, which is then mounted. None: it is not used.",
+    )
+
+
+class MachineReaders(Section):
+    """Readers of the machines' counters, one pod on each machine; for stacks of kind `platform` and `dev`.
+
+    They are in a namespace of their own, because they see their machine: its processes, and /sys read-only, as root
+    without capabilities. Calls that change something are obeyed only with the operator's signature.
+    """
+
+    enabled: bool = Field(default=False, description="Whether there are any.")
+    resources: MachineReaderResources = Field(
+        default_factory=MachineReaderResources, description="What each asks of its machine."
+    )
+    allow_image_removal: bool = Field(
+        default=False,
+        description="Mount containerd's socket, so that images can be listed and removed: what the regimes "
+        "`image_cold` and `pristine` need. Whoever holds the operator's key is then as mighty as root there.",
+    )
+    containerd_socket: str = Field(
+        default="/run/containerd/containerd.sock",
+        pattern=ABSOLUTE_PATH,
+        description="containerd's socket on the machines; k3s has it at /run/k3s/containerd/containerd.sock.",
+    )
+    allow_faults: bool = Field(
+        default=False,
+        description="Run them privileged, so that delay, jitter, loss and rates can be injected into the network.",
+    )
+    power: Power = Field(default_factory=Power, description="Where power and GPU figures come from.")
+    runtime_class: Name | None = Field(
+        default=None,
+        description="RuntimeClass that brings a GPU driver's library into the container, for example `nvidia`. Every "
+        "machine must know it.",
+    )
 
 
 class Resources(Section):
@@ -255,6 +312,9 @@ class StackSpec(Section):
     images: Images = Field(default_factory=Images, description="Where images come from.")
     records: Records = Field(default_factory=Records, description="Where runs are stored.")
     platform: Name = Field(default="none", description="Stack that holds the shared platform, or `none`.")
+    machine_readers: MachineReaders = Field(
+        default_factory=MachineReaders, description="Readers of the machines' counters; kinds `platform` and `dev`."
+    )
     cluster: Cluster = Field(default_factory=Cluster, description="Which cluster.")
     composition: Composition = Field(default_factory=Composition, description="Settings of the pattern composition.")
     overlay: OverlaySettings = Field(default_factory=OverlaySettings, description="Settings of the pattern overlay.")
@@ -269,4 +329,13 @@ class StackSpec(Section):
     def _pattern_belongs_to_kind(self) -> Self:
         if (self.pattern is None) != (self.kind == "platform"):
             raise ValueError("an experiment and a dev stack have a pattern, a platform has none")
+        return self
+
+    @model_validator(mode="after")
+    def _machine_readers_belong_to_a_platform(self) -> Self:
+        if self.machine_readers.enabled and self.kind == "experiment":
+            raise ValueError(
+                "machineReaders.enabled is for stacks of kind platform or dev: an experiment sees no machine. "
+                "Enable it there and name that stack in the experiment's platform"
+            )
         return self

@@ -31,6 +31,12 @@ def test_plain_data_is_read_without_the_engine() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_no_stack_file_is_kept_with_the_salt_of_one_users_passphrase() -> None:
+    words = ["git", "grep", "--files-with-matches", "^encryptionsalt", "HEAD", "--", "*Pulumi.*.yaml"]
+    done = subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+
+
 def test_every_file_with_tests_is_collected() -> None:
     holding = re.compile(r"^(async )?def test_|^class Test", re.MULTILINE)
     stray = [

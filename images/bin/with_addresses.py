@@ -22,6 +22,10 @@ OPTIONAL_VARIABLE = "ROS2BENCH_OPTIONAL_PEERS"
 LIMIT_VARIABLE = "ROS2BENCH_NAME_LIMIT_S"
 DEFAULT_LIMIT_S = "120"
 PERIOD_S = 1.0
+RESOLVER_FILE = "/etc/resolv.conf"
+# Of the C library: one try of a second, because everything that is unknown is asked for again anyway.
+RESOLVER_VARIABLE = "RES_OPTIONS"
+RESOLVER_OPTIONS = "timeout:1 attempts:1"
 EXIT_USAGE = 2
 EXIT_UNKNOWN_NAME = 3
 EXIT_COMMAND_NOT_FOUND = 127
@@ -45,12 +49,35 @@ def with_addresses(value: str, addresses: Mapping[str, str]) -> str:
     return ";".join(replaced(entry) for entry in value.split(";"))
 
 
+def candidates(name: str, resolver_file: str) -> list[str]:
+    """A name as it is asked for: as that of a Service of the cluster first, in full, then as it is.
+
+    A short name that the cluster does not know yet would be passed on to the name servers of the site, and one that
+    does not answer costs seconds each time.
+
+    Args:
+        name: what is looked for.
+        resolver_file: content of /etc/resolv.conf.
+    """
+    lines = [line.split() for line in resolver_file.splitlines()]
+    domains = [domain.rstrip(".") for words in lines if words[:1] == ["search"] for domain in words[1:]]
+    services = [f"{name}.{domain}." for domain in domains if ".svc." in domain and "." not in name]
+    return [*services, name]
+
+
 def ask(name: str) -> str | None:
     """First IPv4 address of a name; None while nobody knows it."""
     try:
-        return str(socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
-    except (OSError, UnicodeError):
-        return None
+        with open(RESOLVER_FILE, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib costs every start milliseconds
+            resolver_file = file.read()
+    except OSError:
+        resolver_file = ""
+    for candidate in candidates(name, resolver_file):
+        try:
+            return str(socket.getaddrinfo(candidate, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
+        except (OSError, UnicodeError):
+            continue
+    return None
 
 
 def resolve(
@@ -105,6 +132,8 @@ def main() -> int:
         return _refuse(f"{LIMIT_VARIABLE} is {limit!r} but must be a number of seconds", EXIT_USAGE)
     lists = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
     names = names_in(lists.values())
+    inherited = dict(os.environ)
+    os.environ.setdefault(RESOLVER_VARIABLE, RESOLVER_OPTIONS)
     addresses = resolve(names, limit_s)
     unknown = {
         variable: missing
@@ -118,7 +147,7 @@ def main() -> int:
             "cannot be reached: kubectl get pods,endpoints",
             EXIT_UNKNOWN_NAME,
         )
-    environment = os.environ | {name: with_addresses(value, addresses) for name, value in lists.items()}
+    environment = inherited | {name: with_addresses(value, addresses) for name, value in lists.items()}
     peers = with_optional(environment.get(PEERS_VARIABLE, ""), os.environ.get(OPTIONAL_VARIABLE, ""))
     environment |= {PEERS_VARIABLE: peers} if peers else {}
     try:

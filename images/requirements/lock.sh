@@ -14,7 +14,7 @@ lock $wheels $build_only ros-jazzy.in -o ros-jazzy.txt
 lock $wheels --no-emit-package lark-parser --no-emit-package ros-wheels-bootstrapper \
   -c ros-jazzy.txt ros-jazzy-build.in -o ros-jazzy-build.txt
 everywhere="--universal --python-version 3.10 --no-python-downloads"
-for name in pictures inference composition recorder; do
+for name in pictures inference composition recorder machine-reader; do
   lock $everywhere --no-emit-package numpy "$name.in" -o "$name.txt"
 done
 lock $everywhere --no-deps models.in -o models.txt

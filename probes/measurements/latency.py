@@ -10,13 +10,12 @@ inference_s{part=probe}      taken - received         the recorder's own delay; 
 import numpy as np
 
 from probes.frames import FrameCount, count_frames, first_arrivals
-from probes.measurement import CLOCK_UNPROVEN, Evidence, Measurement
+from probes.measurement import Evidence, Measurement
+from probes.metrics import CLOCK_UNPROVEN, NO_SAMPLES, TOO_FEW_SAMPLES, Metric
 from probes.readings import Reading, finite
 from probes.samples import ABSENT, Samples, Window
 from probes.stats import FloatArray, quantile
 
-NO_SAMPLES = "no_samples"
-TOO_FEW_SAMPLES = "too_few_samples"
 NO_STAMP = "no_stamp_in_message"
 NO_FRAME_NUMBER = "no_frame_number_in_message"
 PARTS = {
@@ -26,6 +25,86 @@ PARTS = {
     "probe": ("received_ns", "taken_ns"),
 }
 PROBE_PART = "probe"
+STAMPS = "stamps of each message: intended (in it), published (in it), DDS source, DDS received, taken by the recorder"
+WHY_NO_STAMP = {NO_STAMP: "the message carries no such stamp (see the topic's `stamp` setting)"}
+FRAME_SOURCE = "frame numbers of the results, and the camera's schedule, which also counts frames that it had to skip"
+
+
+def _latency_metric(name: str, symbol: str, definition: str, labels: dict[str, str] | None = None) -> Metric:
+    return Metric(
+        name,
+        symbol,
+        "s",
+        definition,
+        source=STAMPS,
+        resolution="1 ns (stamps); DDS stamps are set by the middleware, when it is scheduled",
+        error_bound="on one clock the scheduling of the middleware alone; `make prove` injects delays of 0 to 100 ms "
+        "and wants 0.3 ms or 2 % at the median; on two clocks withheld",
+        missing=WHY_NO_STAMP,
+        labels=labels or {},
+    )
+
+
+def _frame_metric(name: str, definition: str, *, is_count: bool = True) -> Metric:
+    return Metric(
+        name,
+        "",
+        "1",
+        definition,
+        source=FRAME_SOURCE,
+        resolution="1 frame",
+        error_bound="1 frame at each edge of the window",
+        missing={NO_FRAME_NUMBER: "the message carries no frame number, so losses cannot be told"},
+        aggregate="sum" if is_count else "mean",
+    )
+
+
+METRICS = (
+    _latency_metric(
+        "inference_s",
+        "T_inf",
+        "per frame from the intended capture time to the arrival of its result: median of the frames that were due in "
+        "the window; the wait behind a late camera or a full queue is part of it",
+        {
+            "part=app": "work of the application: intended capture time to publish call, median",
+            "part=serialise": "publish call to the middleware's stamp, median",
+            "part=transport": "middleware and network: source stamp to receipt, median",
+            "part=probe": "delay of the recorder itself: receipt to take, median; not part of inference_s",
+            "statistic=p95": "95th percentile of frames",
+            "statistic=p99": "99th percentile of frames",
+            "statistic=max": "slowest frame of all repetitions",
+            "statistic=mean": "mean of frames",
+        },
+    ),
+    Metric(
+        "frames_hz",
+        "f_FPS",
+        "Hz",
+        "results from first to last arrival inside the window, over that time",
+        source="receipt stamps at the recorder",
+        resolution="1 result in the window",
+        error_bound="exact for what arrived: the clock's rate error (below 0.01 %) remains",
+    ),
+    _latency_metric("jitter_s", "J_inf", "p95 - p50 of inference_s in a repetition"),
+    _latency_metric("inference_deviation_s", "", "standard deviation of inference_s in a repetition"),
+    _frame_metric("frames_intended", "frames that were due inside the windows, sent or not"),
+    _frame_metric("frames_delivered", "intended frames with a result"),
+    _frame_metric("frames_on_time", "delivered within one period of the intended time"),
+    _frame_metric("frames_late", "delivered after one period, within two"),
+    _frame_metric("frames_too_late", "delivered after two periods, before the drain ended"),
+    _frame_metric("frames_lost", "intended frames without a result"),
+    _frame_metric("frames_duplicate", "further results for a frame that had one"),
+    _frame_metric("frames_delivered_ratio", "frames_delivered / frames_intended", is_count=False),
+    Metric(
+        "recorder_cpu_cores",
+        "",
+        "1",
+        "CPU time of the recorder per time while it captured",
+        source="the recorder's own process clock",
+        resolution="1 ns of CPU time (CLOCK_PROCESS_CPUTIME_ID)",
+        error_bound="below 1 %; threads of the middleware are included",
+    ),
+)
 
 
 class Measured(Measurement):

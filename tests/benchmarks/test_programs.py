@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import typer
 
-from benchmarks import inference_by_pattern, update_overlay_against_monolithic
+from benchmarks import inference_by_pattern, page, update_overlay_against_monolithic
 
 
 def record(store: Path, stack: str, values_s: list[float], *, state: str = "complete", run: str = "1") -> None:
@@ -64,3 +64,8 @@ def test_each_change_of_the_detector_is_another_program_of_the_same_length(tmp_p
     assert len({len(text.splitlines()) for text in texts}) == 1
     assert all(text.startswith(original) for text in texts)
     compile(texts[-1], "detector.py", "exec")
+
+
+def test_the_page_is_made_of_the_kept_results() -> None:
+    assert page.PAGE.read_text() == page.page(), "type `python -m benchmarks.page`"
+    assert list(page.RESULTS.glob("*.json"))

@@ -211,4 +211,7 @@ def test_a_namespace_that_enforces_nothing_is_refused() -> None:
 def test_a_namespace_that_enforces_nothing_must_say_why() -> None:
     manifest = namespace_manifest("s", "n", network="host")
     del manifest["metadata"]["annotations"]
-    assert "needs label ros2bench/network=host and annotation" in guardrails.violations(manifest)[0]
+    assert (
+        "needs label ros2bench/network=host or ros2bench/machine-access=yes, and annotation"
+        in guardrails.violations(manifest)[0]
+    )

@@ -60,12 +60,23 @@ def test_a_missing_role_says_what_there_is_and_how_to_build_it(tmp_path: Path) -
         ),
         ({"images": {"recorder": {"repository": "r"}}}, "no image lock: 'digest'"),
         ({"images": ["recorder"]}, "no image lock"),
+        ({"operator": "a2V5"}, "key operator is str"),
+        ({"operator": {}}, "no image lock: 'public_key'"),
         ({"images": {"recorder": 3}}, "no image lock"),
     ],
 )
 def test_a_file_that_is_no_lock_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     with pytest.raises(Refusal, match=words):
         image.read_lock(write(tmp_path, values.lock_document() | change))
+
+
+def test_a_lock_of_an_earlier_version_says_which_command_adds_the_operator(tmp_path: Path) -> None:
+    assert image.read_lock(values.lock_file(tmp_path)).operator_key() == values.OPERATOR
+    document = values.lock_document()
+    del document["operator"]
+    lock = image.read_lock(write(tmp_path, document))
+    with pytest.raises(Refusal, match=r"key operator is missing.*python -m images\.build --registry .* recorder$"):
+        lock.operator_key()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\xff"])

@@ -33,8 +33,9 @@ exec setpriv --no-new-privs chroot --userspec="$user" "$at" \
 """
 REQUEST = """
 import sys, urllib.error, urllib.request
-method, address, body = sys.argv[1:]
-request = urllib.request.Request(address, body.encode() if body else None, method=method)
+method, address, body, authorization = sys.argv[1:]
+headers = {"Authorization": authorization} if authorization else {}
+request = urllib.request.Request(address, body.encode() if body else None, headers, method=method)
 try:
     with urllib.request.urlopen(request, timeout=10) as answer:
         status, content = answer.status, answer.read()
@@ -106,9 +107,11 @@ class Network:
         """The same command, in this network."""
         return ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", *command]
 
-    def ask(self, port: int, path: str, method: str = "GET", body: str = "") -> tuple[int, bytes]:
+    def ask(
+        self, port: int, path: str, method: str = "GET", body: str = "", authorization: str = ""
+    ) -> tuple[int, bytes]:
         """An HTTP request to 127.0.0.1 in this network; status 0 if nobody answers."""
-        command = [sys.executable, "-c", REQUEST, method, f"http://127.0.0.1:{port}{path}", body]
+        command = [sys.executable, "-c", REQUEST, method, f"http://127.0.0.1:{port}{path}", body, authorization]
         done = subprocess.run(self.inside(command), capture_output=True, check=True)
         content, _, status = done.stdout.rpartition(b"\n")
         return int(status), content

@@ -1,6 +1,8 @@
-"""Capture buffers: every sample kept in order, limits honoured, states as the contract says."""
+"""Captures: every sample kept in order, limits honoured, states as the contract says."""
 
+import errno
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,52 +12,114 @@ from hypothesis import strategies as st
 from tests.images.in_cluster import module
 
 captures = module("ros2bench_recorder.captures")
+capture = module("ros2bench_recorder.capture")
+sample = module("ros2bench_recorder.sample")
 topic_recorder = module("ros2bench_recorder.topic_recorder")
 tally = module("ros2bench_recorder.tally")
 configuration = module("ros2bench_recorder.configuration")
 
 TOPIC = "/results"
+TOPICS = [TOPIC, "/other"]
+LIMIT_BYTES = 10_000_000
 VALUE = st.integers(-(2**63), 2**63 - 1)
-SAMPLES = st.lists(st.tuples(*[VALUE] * 8), max_size=50)
+STEPS = st.lists(st.tuples(st.sampled_from(TOPICS), st.tuples(*[VALUE] * 8), st.booleans()), max_size=40)
+
+
+def made(folder: Path, limit_bytes: int = LIMIT_BYTES) -> Any:
+    return captures.Captures(folder, limit_bytes, TOPICS, real_clock_ns=lambda: 42, effort=lambda: capture.Effort(7, 3))
+
+
+def fetched(store: Any, topic: str = TOPIC, *span: int) -> list[tuple[int, ...]]:
+    size_bytes, parts = store.samples("a", topic, *span)
+    content = b"".join(parts)
+    assert len(content) == size_bytes
+    return list(struct.iter_unpack("<8q", content))
 
 
 @pytest.fixture
-def store() -> Any:
-    return captures.Captures([TOPIC, "/other"], real_clock_ns=lambda: 42, cpu_clock_ns=lambda: 7)
+def store(tmp_path: Path) -> Any:
+    return made(tmp_path)
 
 
-@given(SAMPLES, st.integers(1, 40))
-def test_buffer_gives_back_what_it_took(samples: list[tuple[int, ...]], limit: int) -> None:
-    buffer = captures.SampleBuffer(limit)
-    for sample in samples:
-        buffer.add(captures.Sample(*sample))
-    kept = samples[:limit]
-    content = b"".join(buffer.parts(buffer.count))
-    assert list(struct.iter_unpack("<8q", content)) == kept
-    assert buffer.dropped == len(samples) - len(kept)
-    assert [buffer.sample(index) for index in range(buffer.count)] == kept
+@given(STEPS, st.integers(1, 30), st.integers(0, 40), st.integers(0, 40))
+def test_every_sample_of_every_topic_comes_back_in_order(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any], limit: int, offset: int, count: int
+) -> None:
+    store = made(tmp_path_factory.mktemp("captures"))
+    store.start("a", limit)
+    for topic, row, is_flushed in steps:
+        store.add(TOPICS.index(topic), sample.Sample(*row))
+        if is_flushed:
+            store.flush()
+    for topic in TOPICS:
+        sent = [row for name, row, _ in steps if name == topic]
+        assert fetched(store, topic) == sent[:limit]
+        assert fetched(store, topic, offset, count) == sent[:limit][offset : offset + count]
+        assert store.state("a")["dropped"][topic] == len(sent[limit:])
+    store.close()
 
 
-def test_buffer_grows_over_chunks() -> None:
-    count = captures.ROWS_PER_CHUNK * 2 + 3
-    buffer = captures.SampleBuffer(count)
-    for number in range(count):
-        buffer.add(captures.Sample(frame_number=number))
-    content = b"".join(buffer.parts(count))
-    assert len(content) == count * 64
-    assert [row[0] for row in struct.iter_unpack("<8q", content)] == list(range(count))
+def test_fetching_goes_on_where_it_ended(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "READ_BYTES", 3 * sample.ROW_BYTES)
+    store.start("a", 1000)
+    got: list[int] = []
+    for number in range(100):
+        store.add(number % 2, sample.Sample(frame_number=number))
+        if number % 7 == 0:
+            store.flush()
+            got += [row[0] for row in fetched(store, TOPIC, len(got))]
+    got += [row[0] for row in fetched(store, TOPIC, len(got))]
+    assert got == list(range(0, 100, 2))
+    assert [row[0] for row in fetched(store, TOPIC, 10, 3)] == [20, 22, 24]
+    assert fetched(store, TOPIC, 1000) == []
+
+
+def test_a_full_folder_is_counted_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    store = made(tmp_path, 3 * sample.ROW_BYTES)
+    store.start("a", 1000)
+    for number in range(5):
+        store.add(0, sample.Sample(frame_number=number))
+    store.stop("a")
+    assert store.state("a")["dropped"] == {TOPIC: 2, "/other": 0}
+    assert [row[0] for row in fetched(store)] == [0, 1, 2]
+    store.delete("a")
+    assert store.budget.used_bytes == 0
+    store.start("a", 1000)
+    store.add(0, sample.Sample())
+    assert store.state("a")["dropped"] == {TOPIC: 0, "/other": 0}
+
+
+def test_a_disk_that_cannot_be_written_refuses_the_start(
+    tmp_path: Path, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(captures.CaptureError, match="cannot be stored") as refused:
+        store.start("a", 10)
+    assert refused.value.status == 507
+    assert store.active_identifier is None
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(capture, "write_state", full)
+        with pytest.raises(captures.CaptureError, match="No space left on device"):
+            store.start("b", 10)
+    assert not (tmp_path / "b").exists()
+    store.start("b", 10)
 
 
 def test_only_an_active_capture_keeps_samples(store: Any) -> None:
-    store.add(TOPIC, captures.Sample(frame_number=1))
+    store.add(0, sample.Sample(frame_number=1))
     store.start("a", 10)
-    store.add(TOPIC, captures.Sample(frame_number=2))
+    store.add(0, sample.Sample(frame_number=2))
     store.stop("a")
-    store.add(TOPIC, captures.Sample(frame_number=3))
+    store.add(0, sample.Sample(frame_number=3))
     state = store.state("a")
     assert state["samples"] == {TOPIC: 1, "/other": 0}
     assert state["first"] == {TOPIC: (2, *[-1] * 7), "/other": None}
-    assert (state["active"], state["started_ns"], state["stopped_ns"], state["cpu_ns"]) == (False, 42, 42, 0)
+    assert (state["active"], state["started_ns"], state["stopped_ns"]) == (False, 42, 42)
+    assert (state["cpu_ns"], state["drain_busy_ns"], state["gaps"], state["disk_error"]) == (0, 0, [], None)
 
 
 def test_stopping_again_changes_nothing(store: Any) -> None:
@@ -106,6 +170,7 @@ def test_message_becomes_a_sample_and_a_count(store: Any) -> None:
     recorder.record(message, info)
     recorder.record(b"\x00\x01", {"source_timestamp": 1, "received_timestamp": 2})
     first, last = store.state("a")["first"][TOPIC], store.state("a")["last"][TOPIC]
+    first, last = sample.Sample(*first), sample.Sample(*last)
     assert first[:5] == (9, 1_000_000_000, 1_000_000_500, 1_000_001_000, 1_020_000_000)
     assert first.sequence_number == 4
     assert first.taken_ns > 0

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import signal
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from components.transport import fastdds_profile
-from probes.signing import public_text, signed
+from probes.signing import signed
+from signing.keys import public_text
+from tests.images.recording import ENVIRONMENT, Recording, recorder_file, result_topic
 from tests.images.sandbox import BuiltImage, Network
 
 pytestmark = pytest.mark.image
@@ -56,18 +57,9 @@ def configuration(tmp_path: Path, images: Images) -> Callable[..., Path]:
             "trust": trust,
             "components": [component(node, **({"rate_hz": RATE_HZ} if node == "camera" else {})) for node in NODES],
         }
-        topics = [
-            {
-                "name": "/results",
-                "type": "ros2bench_interfaces/msg/Result",
-                "reliability": "reliable",
-                "depth": 1000,
-                "stamp": "ros2bench",
-            }
-        ]
         (tmp_path / "fastdds.xml").write_text(fastdds_profile(4_194_304))
         (tmp_path / "composition.json").write_text(json.dumps({**content, **changes}))
-        (tmp_path / "recorder.json").write_text(json.dumps({"contract": 1, "port": 8090, "topics": topics}))
+        (tmp_path / "recorder.json").write_text(recorder_file([result_topic()]))
         return tmp_path
 
     return write
@@ -134,7 +126,9 @@ def start(images: Images, network: Network, tmp_path: Path) -> Iterator[Callable
         container = application.command(folder, *(command or application.config["Cmd"]), **COMMON)
         with (tmp_path / "audit.jsonl").open("wb") as audit:
             started.append(subprocess.Popen(network.inside(container), stdout=audit))
-        started.append(subprocess.Popen(network.inside(recorder.command(folder, *recorder.config["Cmd"], **COMMON))))
+        started.append(
+            subprocess.Popen(network.inside(recorder.command(folder, *recorder.config["Cmd"], **COMMON, **ENVIRONMENT)))
+        )
         return Pods(network, started[-2], started[-1], tmp_path / "audit.jsonl")
 
     yield run
@@ -159,11 +153,11 @@ def test_frames_arrive_and_a_node_is_swapped_while_the_others_run(
     assert len(pods.children()) == (4 if process == "per-component" else 0)
     # The first seconds hold the discovery of the recorder.
     time.sleep(2)
-    assert pods.network.ask(8090, "/v1/captures", "POST", json.dumps({"capture": "a", "max_samples": 1000}))[0] == 201
+    recording = Recording(pods.network)
+    recording.start("a")
     time.sleep(CAPTURE_S)
-    assert pods.network.ask(8090, "/v1/captures/a/stop", "POST")[0] == 200
-    rows = pods.network.ask(8090, "/v1/captures/a/samples?topic=/results")[1]
-    frames = [sample[0] for sample in struct.iter_unpack("<8q", rows)]
+    recording.stop("a")
+    frames = [sample[0] for sample in recording.samples("a")]
     assert frames == sorted(frames)
     # In one process the detector starves the others as soon as the machine has something else to do.
     assert len(frames) >= (0.7 if process == "per-component" else 0.2) * CAPTURE_S * RATE_HZ

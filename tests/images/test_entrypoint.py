@@ -128,3 +128,17 @@ def test_any_service_names_leave_only_addresses(names: list[str]) -> None:
     value = ";".join(names)
     assert program.names_in([value]) == list(dict.fromkeys(names))
     assert program.with_addresses(value, dict.fromkeys(names, "10.1.2.3")) == ";".join(["10.1.2.3"] * len(names))
+
+
+def test_a_short_name_is_asked_for_as_a_service_of_the_cluster_first() -> None:
+    file = "nameserver 10.96.0.10\nsearch robots.svc.cluster.local svc.cluster.local cluster.local example.org\n"
+    assert program.candidates("discovery", file) == ["discovery.robots.svc.cluster.local.", "discovery"]
+    assert program.candidates("robot.example.org", file) == ["robot.example.org"]
+    assert program.candidates("robot", "nameserver 192.0.2.1\n") == ["robot"]
+
+
+def test_the_settings_of_the_resolver_are_not_those_of_the_command() -> None:
+    done = run("sh", "-c", f'{SHOW}; echo "${{RES_OPTIONS:-none}}"', ROS_STATIC_PEERS="localhost")
+    assert done.stdout.split() == ["127.0.0.1", "none"]
+    done = run("sh", "-c", 'echo "$RES_OPTIONS"', ROS_STATIC_PEERS="localhost", RES_OPTIONS="timeout:7")
+    assert done.stdout.split() == ["timeout:7"]

@@ -25,7 +25,8 @@ Images = Mapping[str, BuiltImage]
 TOOLS = ("pip", "pip3", "apt", "apt-get", "gcc", "g++", "make", "cmake", "colcon", "uv", "git", "curl", "wget")
 ALONE = [role for role in OVERLAY_ROLES if not role.endswith("-carrier")]
 CARRIERS = [role for role in OVERLAY_ROLES if role.endswith("-carrier")]
-ROOTED = [*STAGES, *CARRIERS]
+READER = "machine-reader"
+ROOTED = [role for role in (*STAGES, *CARRIERS) if role != READER]
 NODES = ("camera", "detector", "reader", "monitor")
 WITH_NODES = [f"application-{name}" for name in ("monolithic", "composition", *NODES)]
 SITE = "lib/python3.11/site-packages"
@@ -52,7 +53,23 @@ def test_recorder_shares_no_layer_with_anything(images: Images, role: str) -> No
     assert not set(images[role].layers) & set(images["recorder"].layers)
 
 
-@pytest.mark.parametrize("role", ROOTED)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != READER])
+def test_the_machine_reader_shares_no_layer_with_anything(images: Images, role: str) -> None:
+    assert len(images[READER].layers) == 1
+    assert not set(images[role].layers) & set(images[READER].layers)
+
+
+def test_the_machine_reader_is_root_on_python_alone(images: Images) -> None:
+    image = images[READER]
+    assert image.config["User"] == "0:0"
+    assert image.config["Cmd"][0] == "ros2bench-machine-reader"
+    assert not (image.root / "opt/ros").exists()
+    assert held(image) == {"cryptography"}
+    packages = {path.name for path in (image.root / WORKSPACE / SITE).glob("ros2bench_*") if path.suffix == ""}
+    assert packages == {"ros2bench_machine_reader", "ros2bench_service"}
+
+
+@pytest.mark.parametrize("role", [*ROOTED, READER])
 def test_holds_no_tools_caches_or_traces_of_the_building_machine(images: Images, role: str) -> None:
     root = images[role].root
     folders = ("usr/bin", "usr/sbin", "usr/local/bin", "opt/ros/jazzy/bin", "opt/ros2bench/bin")
@@ -128,7 +145,7 @@ HELD = {
     "application-reader": {"pillow", "onnxruntime", "recognition", "nodes", "interfaces"},
     "application-monitor": {"nodes", "interfaces"},
     "examples": {*CONTAINER, "bringup", "nodes", "examples"},
-    "recorder": {"prometheus", "recorder", "interfaces", "composition_interfaces"},
+    "recorder": {"prometheus", "cryptography", "recorder", "interfaces", "composition_interfaces"},
     "overlay-interfaces-carrier": BASE,
     "overlay-nodes-carrier": BASE,
 }

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from images.errors import BuildError
 from images.inputs import digest_of_files, digest_of_texts, short
-from images.lock import Lock, LockedComponents, LockedImage, LockedOverlay, read_lock, with_images, write_lock
+from images.lock import (
+    Lock,
+    LockedComponents,
+    LockedImage,
+    LockedOperator,
+    LockedOverlay,
+    read_lock,
+    with_images,
+    write_lock,
+)
 from images.publish import check_lock, locked_already, locked_overlays, missing_images
 from images.registry import Registry
 
@@ -26,7 +35,7 @@ def image(digest: str = A, inputs: str = B, role: str = "recorder") -> LockedIma
 
 
 def lock_of(**images: LockedImage) -> Lock:
-    return with_images(None, registry=HOST, flavour="wheels", ros_distro="jazzy", images=images)
+    return with_images(None, registry=HOST, flavour="wheels", ros_distro="jazzy", operator="b3Bl", images=images)
 
 
 def registry_that(answer: Callable[[httpx.Request], httpx.Response]) -> Registry:
@@ -89,10 +98,26 @@ def test_lock_is_written_as_the_contract_says_and_read_back(tmp_path: Path) -> N
         "registry": HOST,
         "flavour": "wheels",
         "rosDistro": "jazzy",
+        "operator": {"public_key": "b3Bl"},
         "images": {"recorder": {"repository": "ros2bench/recorder", "digest": A, "inputs": B}},
     }
     assert read_lock(path) == lock_of(recorder=image())
     assert [file.name for file in path.parent.iterdir()] == ["images.lock.json"]
+
+
+def test_lock_of_an_earlier_version_is_read_and_gets_the_operator_with_the_next_image(tmp_path: Path) -> None:
+    path = tmp_path / "lock.json"
+    write_lock(path, lock_of(recorder=image()))
+    content = json.loads(path.read_text())
+    del content["operator"]
+    path.write_text(json.dumps(content))
+    earlier = read_lock(path)
+    assert earlier
+    assert earlier.operator is None
+    again = with_images(
+        earlier, registry=HOST, flavour="wheels", ros_distro="jazzy", operator="b3Bl", images=earlier.images
+    )
+    assert again == lock_of(recorder=image())
 
 
 def test_lock_holds_signatures_and_what_overlays_stand_on(tmp_path: Path) -> None:
@@ -128,8 +153,10 @@ def test_digest_that_is_none_is_refused() -> None:
 
 def test_other_roles_stay_only_in_the_same_registry_and_flavour() -> None:
     earlier = lock_of(recorder=image())
-    change: dict[str, Any] = {"ros_distro": "jazzy", "images": {"other": image(role="other")}}
-    assert set(with_images(earlier, registry=HOST, flavour="wheels", **change).images) == {"recorder", "other"}
+    change: dict[str, Any] = {"ros_distro": "jazzy", "operator": "bmV3", "images": {"other": image(role="other")}}
+    both = with_images(earlier, registry=HOST, flavour="wheels", **change)
+    assert set(both.images) == {"recorder", "other"}
+    assert both.operator == LockedOperator(public_key="bmV3")
     assert set(with_images(earlier, registry="another", flavour="wheels", **change).images) == {"other"}
     assert set(with_images(earlier, registry=HOST, flavour="official", **change).images) == {"other"}
 

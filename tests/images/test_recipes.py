@@ -39,6 +39,7 @@ def recipe_of(images: Path, **changed_assets: str) -> Recipe:
         images=images,
         arguments={"ROS_DISTRO": "jazzy", "PYTHON_VERSION": "3.11"},
         runtime=base("runtime"),
+        plain=base("plain"),
         builder=base("builder"),
         assets=base("assets"),
         asset_inputs=assets,
@@ -86,7 +87,10 @@ def reached(tree: Path) -> Callable[[str], set[str]]:
         (f"{SOURCE}/ros2bench_recorder/new.txt", {"recorder"}),
         (f"{SOURCE}/composition_interfaces/new.txt", {"application-composition", "examples", "recorder"}),
         (f"{SOURCE}/ros2bench_interfaces/new.txt", {*WITH_NODES, *OVERLAYS, "examples", "recorder"}),
-        (f"{SOURCE}/ros2bench_bringup/new.txt", {*BUILT} - {"recorder"}),
+        (f"{SOURCE}/ros2bench_bringup/new.txt", {*BUILT} - {"recorder", "machine-reader"}),
+        (f"{SOURCE}/ros2bench_machine_reader/new.txt", {"machine-reader"}),
+        (f"{SOURCE}/ros2bench_service/new.txt", {"recorder", "machine-reader"}),
+        ("bin/ros2bench-machine-reader", {"machine-reader"}),
         ("bin/ros2bench-recorder", {"recorder"}),
         ("bin/build-workspace", {*BUILT}),
         ("overlays/nodes/boundary.toml", {"overlay-nodes", "overlay-nodes-carrier"}),
@@ -108,7 +112,7 @@ def test_a_new_version_of_a_python_package_reaches_the_nodes_that_use_it() -> No
     before = inputs(recipe_of(IMAGES))
     after = inputs(recipe_of(IMAGES, python_inference="newer"))
     same = {role for role in BUILT if before[role] == after[role]}
-    assert same == {"application-camera", "application-monitor", "recorder", "examples"}
+    assert same == {"application-camera", "application-monitor", "recorder", "machine-reader", "examples"}
 
 
 def test_an_instruction_reaches_the_images_whose_stages_have_it(tree: Path) -> None:
@@ -135,6 +139,14 @@ def test_a_build_names_all_that_must_be_built_before() -> None:
     (nodes,) = [build for build in carrier.needs if build.title == "packages nodes"]
     assert [build.title for build in nodes.needs] == ["packages interfaces"]
     assert layers(recipe.role("application-monitor")).arguments["RUNTIME"] == recipe.runtime
+    assert "PLAIN" not in layers(recipe.role("application-monitor")).arguments
+
+
+def test_the_machine_reader_stands_on_python_alone() -> None:
+    recipe = recipe_of(IMAGES)
+    content = layers(recipe.role("machine-reader"))
+    assert content.arguments["PLAIN"] == recipe.plain
+    assert "RUNTIME" not in content.arguments
 
 
 def test_least_images_take_no_assets_that_they_do_not_need() -> None:
@@ -154,7 +166,8 @@ def test_a_folder_without_packages_is_refused(tmp_path: Path) -> None:
 
 def test_groups_hold_what_they_are_for() -> None:
     assert expand(["demo"]) == ["application-monolithic", "recorder"]
-    assert set(expand(["patterns"])) == {*BUILT} - {"examples"}
+    assert set(expand(["patterns"])) == {*BUILT} - {"examples", "machine-reader"}
+    assert expand(["platform"]) == ["machine-reader"]
     assert expand(["recorder", "demo", "recorder"]) == ["application-monolithic", "recorder"]
     assert set(expand(["all"])) == set(ROLES)
     with pytest.raises(KeyError, match="nobody"):

@@ -1,5 +1,6 @@
 """The recorder's file: read strictly, refused with a sentence."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from tests.images.in_cluster import module
 configuration = module("ros2bench_recorder.configuration")
 
 TOPIC = {"name": "/results", "type": "p/msg/T", "reliability": "reliable", "depth": 1000, "stamp": "ros2bench"}
-FILE: dict[str, Any] = {"contract": 1, "port": 8080, "topics": [TOPIC]}
+OPERATOR = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
+CAPTURES = {"folder": "/captures", "limit_bytes": 2**30}
+FILE: dict[str, Any] = {"contract": 1, "port": 8080, "operator": OPERATOR, "captures": CAPTURES, "topics": [TOPIC]}
 
 
 def test_file_of_the_contract(tmp_path: Path) -> None:
@@ -20,6 +23,8 @@ def test_file_of_the_contract(tmp_path: Path) -> None:
     read = configuration.read_configuration(path)
     assert read.port == 8080
     assert read.topics == (configuration.Topic(**TOPIC),)
+    assert base64.b64encode(read.operator.public_bytes_raw()).decode() == OPERATOR
+    assert (read.captures_folder, read.captures_limit_bytes) == (Path("/captures"), 2**30)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +32,11 @@ def test_file_of_the_contract(tmp_path: Path) -> None:
     [
         ({"contract": 2}, "speaks 1"),
         ({"port": 0}, "port is 0"),
+        ({"operator": None}, "operator is None but must be the base64"),
+        ({"operator": "a2V5"}, "operator is 'a2V5'"),
+        ({"captures": None}, "captures must be an object"),
+        ({"captures": {**CAPTURES, "folder": "captures"}}, "absolute path"),
+        ({"captures": {**CAPTURES, "limit_bytes": 1}}, "captures.limit_bytes is 1"),
         ({"topics": []}, "not empty"),
         ({"topics": [TOPIC, TOPIC]}, "must differ"),
         ({"extra": 1}, "unknown keys"),

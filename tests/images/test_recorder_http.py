@@ -5,17 +5,23 @@ import json
 import struct
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from probes.signing import CallSigner
 from tests.images.in_cluster import module
 
 http_api = module("ros2bench_recorder.http_api")
 captures = module("ros2bench_recorder.captures")
+sample = module("ros2bench_recorder.sample")
+signed_calls = module("ros2bench_service.signed_calls")
 components = module("ros2bench_recorder.components")
 
 TOPIC = "/results"
+SIGNER = CallSigner(Ed25519PrivateKey.generate(), "recorder/here")
 
 
 class Replaceable:
@@ -66,6 +72,7 @@ def server() -> Iterator[tuple[Replaceable, int]]:
     store = Replaceable()
     api = http_api.Api(
         store,
+        signed_calls.CallVerifier(SIGNER.key.public_key(), SIGNER.audience),
         status=lambda: {"contract": 1},
         metrics=lambda: b"ros2bench_messages_total 1.0\n",
         health=health,
@@ -78,8 +85,8 @@ def server() -> Iterator[tuple[Replaceable, int]]:
 
 
 @pytest.fixture
-def store(server: tuple[Replaceable, int]) -> Any:
-    server[0].current = captures.Captures([TOPIC])
+def store(server: tuple[Replaceable, int], tmp_path: Path) -> Any:
+    server[0].current = captures.Captures(tmp_path, 10_000_000, [TOPIC])
     return server[0].current
 
 
@@ -90,9 +97,16 @@ def connection(store: Any, server: tuple[Replaceable, int]) -> Iterator[http.cli
     client.close()
 
 
-def ask(connection: http.client.HTTPConnection, method: str, path: str, content: Any = None) -> tuple[int, Any]:
-    body = content if isinstance(content, bytes | None) else json.dumps(content)
-    connection.request(method, path, body)
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    content: Any = None,
+    signer: CallSigner | None = SIGNER,
+) -> tuple[int, Any]:
+    body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
+    signed = signer and signer.authorization(method, path, body or b"", time.time_ns())
+    connection.request(method, path, body, {"Authorization": signed} if signed else {})
     answer = connection.getresponse()
     said = answer.read()
     is_json = answer.getheader("Content-Type") == "application/json" and said
@@ -103,15 +117,16 @@ def test_a_capture_from_start_to_deletion(connection: http.client.HTTPConnection
     status, started = ask(connection, "POST", "/v1/captures", {"capture": "run-1", "max_samples": 10})
     assert status == 201
     assert started["capture"] == "run-1"
-    store.add(TOPIC, captures.Sample(*range(8)))
+    store.add(0, sample.Sample(*range(8)))
     assert ask(connection, "POST", "/v1/captures", {"capture": "run-2", "max_samples": 10})[0] == 409
     status, state = ask(connection, "GET", "/v1/captures/run-1")
     assert (status, state["active"], state["samples"]) == (200, True, {TOPIC: 1})
     status, state = ask(connection, "POST", "/v1/captures/run-1/stop")
     assert (status, state["active"]) == (200, False)
     assert state["first"] == {TOPIC: list(range(8))}
-    status, rows = ask(connection, "GET", "/v1/captures/run-1/samples?topic=/results")
-    assert (status, struct.unpack("<8q", rows)) == (200, tuple(range(8)))
+    for query, count in (("", 1), ("&offset=0&limit=5", 1), ("&offset=1", 0), ("&limit=0", 0)):
+        status, rows = ask(connection, "GET", f"/v1/captures/run-1/samples?topic=%2Fresults{query}")
+        assert (status, list(struct.iter_unpack("<8q", rows))) == (200, [tuple(range(8))] * count)
     assert ask(connection, "DELETE", "/v1/captures/run-1") == (204, b"")
     assert ask(connection, "GET", "/v1/captures/run-1")[0] == 404
 
@@ -143,6 +158,8 @@ def test_health_status_and_metrics(connection: http.client.HTTPConnection) -> No
         ("POST", "/v1/captures", {"capture": "a/b", "max_samples": 1}, 400, "letters"),
         ("POST", "/v1/captures/none/stop", None, 404, "no capture 'none'"),
         ("GET", "/v1/captures/none/samples?topic=/results", None, 404, "no capture"),
+        ("GET", "/v1/captures/none/samples?topic=/results&offset=-1", None, 400, "offset is '-1'"),
+        ("GET", "/v1/captures/none/samples?topic=/results&limit=9999999999999999", None, 400, "whole number"),
         ("POST", "/v1/captures", b" " * 70_000, 413, "70000 bytes"),
     ],
 )
@@ -152,6 +169,49 @@ def test_refusals_are_sentences(
     answered, said = ask(connection, method, path, content)
     assert answered == status
     assert words in said["error"]
+
+
+CALLS = [
+    ("POST", "/v1/captures", {"capture": "x", "max_samples": 1}),
+    ("GET", "/v1/captures/x", None),
+    ("POST", "/v1/captures/x/stop", None),
+    ("GET", "/v1/captures/x/samples?topic=/results", None),
+    ("DELETE", "/v1/captures/x", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "content"), CALLS)
+@pytest.mark.parametrize(
+    "signer",
+    [None, CallSigner(Ed25519PrivateKey.generate(), "recorder/here"), CallSigner(SIGNER.key, "recorder/there")],
+)
+def test_what_changes_something_or_gives_samples_away_is_the_operators_alone(
+    connection: http.client.HTTPConnection, store: Any, method: str, path: str, content: Any, signer: CallSigner | None
+) -> None:
+    status, said = ask(connection, method, path, content, signer)
+    assert status == 401
+    assert "sign" in said["error"]
+    assert store.active_identifier is None
+
+
+def test_a_call_seen_on_the_wire_cannot_be_repeated(connection: http.client.HTTPConnection) -> None:
+    body = b'{"capture": "x", "max_samples": 1}'
+    header = {"Authorization": SIGNER.authorization("POST", "/v1/captures", body, time.time_ns())}
+    for status in (201, 401):
+        connection.request("POST", "/v1/captures", body, header)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+    assert answer.getheader("WWW-Authenticate") == "ros2bench"
+
+
+def test_a_body_without_length_is_refused(connection: http.client.HTTPConnection) -> None:
+    connection.putrequest("POST", "/v1/captures")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 411
+    assert "Content-Length" in answer.read().decode()
 
 
 SIGNED = {"nonce": "a", "time_ns": 1, "signature": "s"}

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from components.graph import Pod
 from components.transport import fastdds_profile
 from stacks import application
 from stacks.reading import PROJECT_FOLDER, read_file
+from tests.images.recording import ENVIRONMENT, OPERATOR, Recording
 from tests.images.sandbox import BuiltImage, Network
 from tests.images.test_running_images import PROFILE, Pods, stop_time_s, write_configuration
 
@@ -27,6 +27,8 @@ EXAMPLES = PROJECT_FOLDER / "examples"
 PORT, RECORDER_PORT = 8080, 8090
 CAPTURE_S = 4.0
 RATES_HZ = {"publish-subscribe": 10, "service": 10, "action": 1, "simulation": 50}
+# In the sandbox only /tmp can be written.
+CAPTURES = {"captures": {"folder": "/tmp/captures", "limit_bytes": 2**27}}  # noqa: S108
 MASTER = {"ROS_MASTER_URI": "http://127.0.0.1:11311", "ROS_IP": "127.0.0.1"}
 
 
@@ -57,7 +59,9 @@ def write_example(folder: Path, name: str) -> Pod:
     (pod,) = patterns.placement("monolithic", graph)
     files = launch.files(pod.container, base_port=PORT) | {
         "fastdds.xml": fastdds_profile(4_194_304),
-        "recorder.json": json.dumps(recorder.recorder_settings(graph.measured_topics(), RECORDER_PORT)),
+        "recorder.json": json.dumps(
+            recorder.recorder_settings(graph.measured_topics(), RECORDER_PORT, OPERATOR) | CAPTURES
+        ),
     }
     for file, text in files.items():
         (folder / file).write_text(text)
@@ -76,18 +80,17 @@ def test_example_becomes_ready_is_measured_without_a_loss_and_stops(
 ) -> None:
     pod = write_example(configuration, name)
     result = {"publish-subscribe": "/echo", "simulation": "/steps"}.get(name, "/outcomes")
-    listening = images["recorder"].command(configuration, *images["recorder"].config["Cmd"], **PROFILE)
+    listening = images["recorder"].command(configuration, *images["recorder"].config["Cmd"], **PROFILE, **ENVIRONMENT)
     started = images["examples"].command(configuration, *launch.container_command(pod.container), **PROFILE)
     with running(network, listening) as recording, running(network, started) as working:
         pods = Pods(network, working, recording)
         pods.wait(RECORDER_PORT, "/readyz")
         pods.wait(PORT, "/readyz")
         assert pods.get(PORT, "/healthz") == {node.name: "ok" for node in pod.nodes()}
-        begin = json.dumps({"capture": "test", "max_samples": 10_000})
-        assert network.ask(RECORDER_PORT, "/v1/captures", "POST", begin)[0] == 201
+        recording_calls = Recording(network)
+        recording_calls.start("test")
         time.sleep(CAPTURE_S)
-        _, content = network.ask(RECORDER_PORT, "/v1/captures/test/stop", "POST")
-        state: dict[str, Any] = json.loads(content)
+        state = recording_calls.stop("test")
         first, last, count = (state[key][result] for key in ("first", "last", "samples"))
         assert count == last[0] - first[0] + 1
         assert count >= 0.5 * CAPTURE_S * RATES_HZ[name]

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import struct
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from components.transport import fastdds_profile
+from tests.images.recording import ENVIRONMENT, PORT, Recording, recorder_file, result_topic
 from tests.images.sandbox import BuiltImage, Network
 
 pytestmark = pytest.mark.image
@@ -52,26 +52,11 @@ def write_configuration(folder: Path) -> None:
         }
         for index, node in enumerate(NODES)
     ]
-    topics = [
-        {
-            "name": "/results",
-            "type": "ros2bench_interfaces/msg/Result",
-            "reliability": "reliable",
-            "depth": 1000,
-            "stamp": "ros2bench",
-        },
-        {
-            "name": "/frames",
-            "type": "ros2bench_interfaces/msg/Frame",
-            "reliability": "reliable",
-            "depth": 5,
-            "stamp": "ros2bench",
-        },
-    ]
+    topics = [result_topic(), {**result_topic("/frames", "ros2bench_interfaces/msg/Frame"), "depth": 5}]
     (folder / "fastdds.xml").write_text(fastdds_profile(4_194_304))
     (folder / "parameters.yaml").write_text(yaml.safe_dump(parameters))
     (folder / "bringup.json").write_text(json.dumps({"contract": 1, "port": 8080, "processes": processes}))
-    (folder / "recorder.json").write_text(json.dumps({"contract": 1, "port": 8090, "topics": topics}))
+    (folder / "recorder.json").write_text(recorder_file(topics))
 
 
 @pytest.fixture
@@ -112,7 +97,7 @@ def pods(request: Any, images: Images, network: Network, configuration: Path) ->
     loop, _, discovery = request.param.partition("-")
     recorder, application = images["recorder"], images["application-monolithic"]
     common = PROFILE if discovery == "multicast" else SERVER
-    own = {"ROS2BENCH_RECORDER_LOOP": loop, "ROS2BENCH_MACHINE": "edge", "ROS_SUPER_CLIENT": "TRUE"}
+    own = {"ROS2BENCH_RECORDER_LOOP": loop, "ROS2BENCH_MACHINE": "edge", "ROS_SUPER_CLIENT": "TRUE", **ENVIRONMENT}
     commands = [
         application.command(configuration, *application.config["Cmd"], **common),
         recorder.command(configuration, *recorder.config["Cmd"], **common, **own),
@@ -142,19 +127,15 @@ def stop_time_s(process: subprocess.Popen[str]) -> float:
 def test_every_intended_frame_arrives_and_everything_stops_within_a_second(
     pods: Pods, request: pytest.FixtureRequest
 ) -> None:
-    pods.wait(8090, "/readyz")
+    pods.wait(PORT, "/readyz")
     pods.wait(8080, "/readyz")
     assert pods.get(8080, "/healthz") == dict.fromkeys(NODES, "ok")
     time.sleep(2)
-    begin = json.dumps({"capture": "test", "max_samples": 1000})
-    assert pods.network.ask(8090, "/v1/captures", "POST", begin)[0] == 201
+    recording = Recording(pods.network)
+    recording.start("test")
     time.sleep(CAPTURE_S)
-    status, content = pods.network.ask(8090, "/v1/captures/test/stop", "POST")
-    assert status == 200
-    state = json.loads(content)
-
-    _, rows = pods.network.ask(8090, "/v1/captures/test/samples?topic=/results")
-    samples = list(struct.iter_unpack("<8q", rows))
+    state = recording.stop("test")
+    samples = recording.samples("test")
     frames = [sample[0] for sample in samples]
     assert frames == list(range(frames[0], frames[0] + len(frames)))
     # Whatever else this machine does may delay frames, but none may be missing in between.
@@ -166,9 +147,14 @@ def test_every_intended_frame_arrives_and_everything_stops_within_a_second(
     assert [sample[1] - samples[0][1] for sample in samples] == [
         round(number * 1e9 / RATE_HZ) for number in range(len(samples))
     ]
-    assert state["cpu_ns"] < 0.05 * (state["stopped_ns"] - state["started_ns"])
+    length_ns = state["stopped_ns"] - state["started_ns"]
+    assert state["cpu_ns"] < 0.05 * length_ns
+    assert state["gaps"] == []
+    # Only the wait set knows how long it waits.
+    is_told = request.node.callspec.params["pods"].startswith("waitset")
+    assert 0 < state["drain_busy_ns"] < 0.05 * length_ns if is_told else state["drain_busy_ns"] == -1
 
-    told = pods.get(8090, "/v1/status")
+    told = pods.get(PORT, "/v1/status")
     assert (told["machine"], told["domain_id"], told["rmw"]) == ("edge", 17, "rmw_fastrtps_cpp")
     assert told["loop"] == request.node.callspec.params["pods"].partition("-")[0]
     results, refused = told["topics"]
@@ -178,7 +164,7 @@ def test_every_intended_frame_arrives_and_everything_stops_within_a_second(
     ]
     assert [(p["node"], p["incompatible"]) for p in refused["publishers"]] == [("/camera", True)]
     assert {topic["topic"] for topic in told["discovered"]} == {"/frames", "/detections", "/readings", "/results"}
-    _, text = pods.network.ask(8090, "/metrics")
+    _, text = pods.network.ask(PORT, "/metrics")
     assert b'ros2bench_messages_lost_total{topic="/results"} 0.0' in text
     assert b'ros2bench_message_latency_seconds_bucket{le="10.0",topic="/results"}' in text.replace(
         b'le="10"', b'le="10.0"'
@@ -233,7 +219,7 @@ def test_node_alone_stops_within_a_second(images: Images, network: Network, conf
     ("arguments", "words"),
     [
         (["camera", "--ros-args", "-p", "rate_hz:=-1.0"], '"rate_hz" of the camera is -1.0'),
-        (["camera", "--ros-args", "-p", "source:=/none"], "/none is not a folder"),
+        (["camera", "--ros-args", "-p", "source:=/none"], "/none is neither a folder nor a video device"),
         (["detector", "--ros-args", "-p", "model:=/none.onnx"], "no file /none.onnx"),
         (["detector", "--ros-args", "-p", "speed:=3"], 'has no parameter "speed"'),
         (["reader", "--ros-args", "-p", "model:=/etc/passwd"], "/etc/passwd cannot be loaded"),
@@ -254,9 +240,9 @@ def test_bad_parameter_ends_with_two_and_one_sentence(
 
 def test_recorder_without_the_message_package_says_so(images: Images, network: Network, configuration: Path) -> None:
     topic = {"name": "/a", "type": "no_such_msgs/msg/A", "reliability": "reliable", "depth": 1, "stamp": "none"}
-    (configuration / "recorder.json").write_text(json.dumps({"contract": 1, "port": 8090, "topics": [topic]}))
+    (configuration / "recorder.json").write_text(recorder_file([topic]))
     image = images["recorder"]
-    command = network.inside(image.command(configuration, *image.config["Cmd"], **PROFILE))
+    command = network.inside(image.command(configuration, *image.config["Cmd"], **PROFILE, **ENVIRONMENT))
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
     assert "no_such_msgs" in done.stderr

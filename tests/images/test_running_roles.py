@@ -46,7 +46,7 @@ def run(
         ("application-composition", "cryptography composition_interfaces.srv ros2bench_interfaces.srv"),
         ("application-overlay-base", "rclpy onnxruntime PIL ros2bench_bringup.bringup"),
         ("examples", "ros2bench_examples composition_interfaces.srv"),
-        ("recorder", "composition_interfaces.srv ros2bench_interfaces.srv ros2bench_recorder.recorder"),
+        ("recorder", "composition_interfaces.srv ros2bench_interfaces.srv cryptography ros2bench_recorder.recorder"),
     ],
 )
 def test_a_role_imports_what_it_runs(

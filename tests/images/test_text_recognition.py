@@ -62,7 +62,7 @@ def test_pixels_of_a_padded_image() -> None:
 
 def test_wrong_encoding_and_missing_bytes_are_refused() -> None:
     for message, words in (
-        (ImageMessage(4, 2, 12, bytes(24), "mono8"), "mono8"),
+        (ImageMessage(4, 2, 12, bytes(24), "yuv422"), "yuv422"),
         (ImageMessage(4, 2, 12, bytes(23)), "23 bytes"),
         (ImageMessage(4, 2, 11, bytes(24)), "rows of 11"),
     ):

@@ -28,7 +28,7 @@ def lab(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     [
         (("env",), 4, "python -m lab up"),
         (("status", "--name", "Bad Name"), 2, "beginning with a letter"),
-        (("up", "--images", "some"), 2, "'demo', 'patterns', 'all', 'none'"),
+        (("up", "--images", "some"), 2, "'demo', 'patterns', 'platform', 'all', 'none'"),
     ],
 )
 def test_failures_are_sentences(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:

@@ -5,6 +5,7 @@ They hold no measured numbers: the recorder's samples follow from the time at wh
 # ruff: noqa: D102, D105, ARG002 - methods and parameters are those of the protocols in probes/world.py
 
 import asyncio
+import copy
 import json
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,6 +26,7 @@ from probes.provenance import boot_id
 from probes.world import EngineInterrupted, TargetState
 from stacks.outputs import (
     Application,
+    MachineReaderEndpoint,
     MeasuredTopic,
     Network,
     PodPlacement,
@@ -154,6 +157,10 @@ class StandInRecorder:
         self.incompatible = False
         self.discovered: list[dict[str, Any]] = []
         self.broken_requests = 0
+        self.gaps: list[list[int]] = []
+        self.clock_ns = time.time_ns
+        # A `CallVerifier` of the recorder image, for the tests of signatures.
+        self.verifier: Any = None
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -197,21 +204,30 @@ class StandInRecorder:
             self.broken_requests -= 1
             request.close_connection = True
             return
-        status, payload = self._route(request)
+        status, payload = self._checked(request)
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         request.send_response(status)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
         request.wfile.write(body)
 
-    def _route(self, request: BaseHTTPRequestHandler) -> tuple[int, Any]:
+    def _checked(self, request: BaseHTTPRequestHandler) -> tuple[int, Any]:
+        body = request.rfile.read(int(request.headers.get("Content-Length", "0")))
+        if self.verifier and "/captures" in request.path:
+            try:
+                self.verifier.check(request.headers.get("Authorization"), request.command, request.path, body)
+            except Exception as problem:  # noqa: BLE001 - whatever the image's verifier says
+                return 401, {"error": str(problem)}
+        return self._route(request, body)
+
+    def _route(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any]:
         parts = urlsplit(request.path).path.strip("/").split("/")
         if parts == ["v1", "status"]:
             return 200, self.status()
         if parts == ["v1", "clock"]:
-            return 200, {"received_ns": time.time_ns(), "sent_ns": time.time_ns()}
+            return 200, {"received_ns": self.clock_ns(), "sent_ns": self.clock_ns()}
         if parts == ["v1", "captures"]:
-            return self._start(json.loads(request.rfile.read(int(request.headers["Content-Length"])))["capture"])
+            return self._start(json.loads(body)["capture"])
         if parts[2] not in self.captures:
             return 404, {"error": f"there is no capture {parts[2]}."}
         return self._existing(request, parts[2], parts[3:])
@@ -231,8 +247,9 @@ class StandInRecorder:
             capture.stopped_ns = time.time_ns()
         rows = self.application.rows(capture.started_ns, capture.stopped_ns or time.time_ns())
         if rest == ["samples"]:
-            topic = parse_qs(urlsplit(request.path).query)["topic"]
-            return 200, rows.tobytes() if topic == [TOPIC] else b""
+            query = {name: values[-1] for name, values in parse_qs(urlsplit(request.path).query).items()}
+            offset, limit = int(query.get("offset", "0")), int(query.get("limit", "1000000"))
+            return 200, rows[offset : offset + limit].tobytes() if query["topic"] == TOPIC else b""
         return 200, self._capture(name, capture, rows)
 
     def _capture(self, name: str, capture: Capture, rows: Any) -> dict[str, Any]:
@@ -245,6 +262,7 @@ class StandInRecorder:
             "first": {TOPIC: rows[0].tolist() if len(rows) else None},
             "last": {TOPIC: rows[-1].tolist() if len(rows) else None},
             "dropped": {TOPIC: self.application.dropped},
+            "gaps": self.gaps,
             "cpu_ns": 1_000_000,
         }
 
@@ -284,6 +302,21 @@ class StandInTarget:
         self.fails_with: TargetError | None = None
         self.takes_s = 0.02
         self._stopped = threading.Event()
+        self.restored: list[str] = []
+        self.overrides: tuple[Path, ...] = ()
+        self.overridden: list[tuple[Path, ...]] = []
+        self.previewed = '{"steps": []}'
+
+    def restore(self, stack: str) -> None:
+        self.restored.append(stack)
+
+    def preview(self, stack: str) -> str:
+        return self.previewed
+
+    def overriding(self, files: tuple[Path, ...]) -> "StandInTarget":
+        other = copy.copy(self)
+        other.overrides = (*self.overrides, *files)
+        return other
 
     def choose(self, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
@@ -296,6 +329,7 @@ class StandInTarget:
 
     def switch(self, stack: str, state: TargetState) -> None:
         self.switched.append((stack, state))
+        self.overridden.append(self.overrides)
         if self._stopped.wait(self.takes_s if state == "running" else 0):
             raise EngineInterrupted
         if self.fails_with and state == "running":
@@ -322,6 +356,8 @@ class StandInCluster:
         self.known_machines = [machine()]
         self.happened: list[dict[str, Any]] = []
         self.waiting_pod: dict[str, Any] | None = None
+        self.known_claims: dict[str, dict[str, str]] = {}
+        self.reader_addresses: dict[str, str] = {}
 
     async def uid(self) -> str:
         return self.cluster_uid
@@ -349,6 +385,16 @@ class StandInCluster:
                     seen.append(item)
                     yield Sighting(time.time_ns(), "ADDED", item)
             await asyncio.sleep(0.01)
+
+    async def claims(self, namespace: str) -> dict[str, dict[str, str]]:
+        return self.known_claims
+
+    async def delete_claim(self, namespace: str, name: str) -> None:
+        del self.known_claims[name]
+
+    @asynccontextmanager
+    async def machine_readers(self, endpoint: MachineReaderEndpoint) -> AsyncGenerator[dict[str, str]]:
+        yield self.reader_addresses
 
     @asynccontextmanager
     async def recorder(self, endpoint: RecorderEndpoint) -> AsyncGenerator[str]:

@@ -6,7 +6,7 @@ import json
 import logging
 import logging.handlers
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from probes import cluster
 from probes.cluster import KubernetesCluster, Permission, connect, described_kubeconfig
 from probes.errors import TargetError
 from probes.phases import Sighting
-from stacks.outputs import RecorderEndpoint
+from stacks.outputs import MachineReaderEndpoint, RecorderEndpoint
 from tests.probes.standins import pod
 
 Answer = TypeVar("Answer")
@@ -32,11 +32,16 @@ class StandInServer:
         self.status = 200
         self.pods = [pod("monolithic")]
         self.queries: list[dict[str, list[str]]] = []
+        self.deleted: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.get(self)
+
+            def do_DELETE(self) -> None:
+                outer.deleted.append(urlsplit(self.path).path)
+                outer.reply(self, {"kind": "Status", "status": "Success"})
 
             def do_POST(self) -> None:
                 review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -74,6 +79,7 @@ class StandInServer:
                 "pods": {"items": self.pods},
                 "nodes": {"items": [node("cloud"), node("edge")]},
                 "events": {"items": []},
+                "persistentvolumeclaims": {"items": [{"metadata": {"name": "maps", "labels": {"a": "b"}}}]},
             }[kind],
         )
 
@@ -272,3 +278,28 @@ def test_an_open_connection_leaves_no_traceback_behind(
     else:
         asyncio.run(use())
     assert logged.buffer == []
+
+
+def test_claims_of_storage_are_listed_and_deleted(server: StandInServer) -> None:
+    assert ask(lambda found: found.claims("ros2bench-monolithic")) == {"maps": {"a": "b"}}
+    ask(lambda found: found.delete_claim("ros2bench-monolithic", "maps"))
+    assert server.deleted == ["/api/v1/namespaces/ros2bench-monolithic/persistentvolumeclaims/maps"]
+    server.status = 403
+    with pytest.raises(TargetError, match="refused to delete persistentvolumeclaim maps"):
+        ask(lambda found: found.delete_claim("ros2bench-monolithic", "maps"))
+
+
+def test_only_ready_machine_readers_are_forwarded(server: StandInServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.asynccontextmanager
+    async def at_port(forward: Any) -> AsyncGenerator[int]:
+        yield 40_000 + forward.remote_port
+
+    monkeypatch.setattr("probes.cluster.forwarded", at_port)
+    server.pods = [pod("platform"), pod("platform", uid="u2", is_ready=False, spec={"nodeName": "cloud"})]
+    endpoint = MachineReaderEndpoint(namespace="ros2bench-platform", labels={"a": "b"}, port=8090)
+
+    async def addresses(found: KubernetesCluster) -> dict[str, str]:
+        async with found.machine_readers(endpoint) as reached:
+            return reached
+
+    assert ask(addresses) == {"edge": "http://127.0.0.1:48090"}

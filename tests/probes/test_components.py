@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from probes import components
 from probes.component_calls import container_of
 from probes.errors import ExitCode, UsageError
-from probes.signing import operator_key, public_text
+from probes.signing import operator_key
+from signing.keys import public_text
 from stacks.outputs import Application, ComponentContainer, PodPlacement, StackOutputs
 from tests.images.composing import FakeHost, audit, last_good, limits, manager, manifest, manifest_of, write_package
 from tests.images.in_cluster import module

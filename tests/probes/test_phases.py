@@ -4,18 +4,8 @@ from typing import Any
 
 import pytest
 
-from probes.phases import (
-    PodTimeline,
-    Sighting,
-    blockage_of,
-    event_rows,
-    event_time,
-    events_table_rows,
-    images_pulled,
-    parse_time_ns,
-    phases_of,
-    watch_rows,
-)
+from probes.event_times import event_time, event_times, events_table_rows, images_pulled, parse_time_ns
+from probes.phases import PodTimeline, Sighting, blockage_of, phases_of, startup_period_ns, watch_times
 from tests.probes.standins import pod
 
 SECOND = 1_000_000_000
@@ -101,16 +91,37 @@ def test_an_unschedulable_pod_is_a_blockage() -> None:
     assert found.message == "0/2 nodes"
 
 
-def test_rows_carry_source_and_resolution() -> None:
+def test_times_carry_source_resolution_and_whose_clock_it_is() -> None:
     timeline = PodTimeline()
     timeline.see(Sighting(5, "ADDED", pod("monolithic")))
-    rows = watch_rows(3, timeline)
-    assert {(row["phase"], row["source"], row["resolution_ns"]) for row in rows} == {
-        (phase, "watch", 1_000_000) for phase in ("created", "scheduled", "started", "ready")
+    times = watch_times(timeline)
+    assert {(time.phase, time.source, time.resolution_ns, time.clock_machine) for time in times} == {
+        (phase, "watch", 1_000_000, "") for phase in ("created", "scheduled", "started", "ready")
     }
-    assert {row["repetition"] for row in rows} == {3}
-    named = event_rows(3, [event("application-u1.17e5a1b2c3d4e5f6"), event("x", "Killing")], {"application-u1": "edge"})
-    assert [(row["phase"], row["source"], row["machine"]) for row in named] == [("pulled", "event_name", "edge")]
+    assert {time.as_row(3)["repetition"] for time in times} == {3}
+    kubelet = event("application-u1.17e5a1b2c3d4e5f6", source={"host": "edge"})
+    bound = event("x", "Scheduled", eventTime="1970-01-01T00:00:01.5Z", reportingInstance="default-scheduler-cloud")
+    named = event_times([kubelet, bound, event("x", "Killing")], {"application-u1": "edge"})
+    assert [(time.phase, time.source, time.machine, time.clock_machine) for time in named] == [
+        ("scheduled", "event_time", "edge", "cloud"),
+        ("pulled", "event_name", "edge", "edge"),
+    ]
+
+
+def test_events_of_init_containers_are_told_apart() -> None:
+    involved = {"kind": "Pod", "name": "application-u1", "fieldPath": "spec.initContainers{overlay}"}
+    assert [time.phase for time in event_times([event("x", involvedObject=involved)], {"application-u1": "edge"})] == [
+        "init_pulled"
+    ]
+
+
+def test_the_end_of_a_start_is_as_coarse_as_its_probe() -> None:
+    waiting = pod("monolithic")
+    waiting["spec"]["containers"] = [{"startupProbe": {"periodSeconds": 2}}, {"startupProbe": {"httpGet": {}}}]
+    assert startup_period_ns(waiting) == 10 * SECOND
+    assert "startup_passed" not in phases_of(waiting)
+    waiting["status"]["containerStatuses"][0]["started"] = True
+    assert phases_of(waiting)[-2:] == ("startup_passed", "ready")
 
 
 def test_events_of_earlier_repetitions_stay_out() -> None:
@@ -123,4 +134,12 @@ def test_only_real_pulls_after_the_start_count() -> None:
     present = event(f"a.{20 * SECOND:016x}", message='Container image "x" already present on machine')
     pulled = event(f"b.{21 * SECOND:016x}", message='Successfully pulled image "x" in 3s')
     earlier = event(f"c.{9 * SECOND:016x}", message='Successfully pulled image "x" in 3s')
-    assert images_pulled([present, pulled, earlier], 20 * SECOND) == ['Successfully pulled image "x" in 3s']
+    assert images_pulled([present, pulled, earlier], 20 * SECOND, 30 * SECOND) == [
+        'Successfully pulled image "x" in 3s'
+    ]
+
+
+def test_what_an_update_after_the_window_pulls_is_not_of_the_install() -> None:
+    before = event(f"b.{21 * SECOND:016x}", message='Successfully pulled image "x" in 3s')
+    later = event(f"b.{31 * SECOND:016x}", message='Successfully pulled image "y" in 3s')
+    assert images_pulled([before, later], 20 * SECOND, 30 * SECOND) == ['Successfully pulled image "x" in 3s']

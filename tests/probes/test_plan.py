@@ -1,5 +1,6 @@
 """A plan is repeatable, gives every stack its turn in each block, and refuses what makes no sense."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.errors import UsageError
+from probes.fault_order import FaultOrder
 from probes.plan import Durations, interleave, make_plan
 
 NAMES = st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=4, unique=True).map(tuple)
@@ -42,6 +44,14 @@ def test_what_makes_no_sense_is_refused(
     with pytest.raises(UsageError, match=said) as caught:
         make_plan(stacks, repetitions, "none", durations, 1)
     assert caught.value.next_step
+
+
+def test_the_manifest_says_which_fault_and_whether_the_network_is_probed() -> None:
+    own = make_plan(("a",), 1, "none", Durations(), 1, network=False, fault=FaultOrder(delay_s=0.02)).as_record()
+    assert own["network"] is False
+    assert own["fault"] == {**FaultOrder(delay_s=0.02).settings()}
+    assert json.loads(json.dumps(own))["fault"]["delay_s"] == 0.02
+    assert make_plan(("a",), 1, "none", Durations(), 1).as_record()["fault"] is None
 
 
 def test_several_stacks_are_fine_with_a_cycle() -> None:

@@ -1,13 +1,16 @@
 """What must hold before a run is looked at in small functions; and why a topic stays silent is said in words."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from probes import gates
-from probes.console import quantity, reasons, sentence
+from probes.catalogue import catalogue
+from probes.console import Screen, quantity, reasons, sentence
 from probes.errors import TargetError
 from probes.preconditions import (
     Finding,
@@ -154,6 +157,11 @@ def test_gates_see_restarts_lost_machines_steps_and_thin_samples() -> None:
     assert not gates.machines_present(["edge"], [machine(is_ready=False)]).passed
     assert gates.no_clock_step(rows((10**9, 0), (2 * 10**9, 10**9))).passed
     assert not gates.no_clock_step(rows((10**9, 0), (3 * 10**9, 10**9))).passed
+    steady = [(number * 10**8, number * 10**8) for number in range(20)]
+    interrupted = [(real, monotonic + 10**7 * (real == 10**9)) for real, monotonic in steady]
+    assert gates.no_clock_step(rows(*interrupted)).passed, "one read that was interrupted is no step"
+    stepped = [(real + 10**7 * (real >= 10**9), monotonic) for real, monotonic in steady]
+    assert not gates.no_clock_step(rows(*stepped)).passed
     assert not gates.enough_samples(NO_SAMPLES, Window(0, 1)).passed
 
 
@@ -182,3 +190,34 @@ def test_the_verdict_is_one_sentence() -> None:
         "(95 % interval 30 ms to 50 ms), 200 of 200 frames delivered."
     )
     assert reasons(metrics) == {"why": ["x"]}
+    swaps = manifest | {"metrics": {"swap_s": value}, "repetitions_done": 0, "plan": {"repetitions": 0}}
+    assert sentence(swaps) == "monolithic: 1 values."
+
+
+def test_the_table_has_whole_names_and_what_is_of_one_place_is_in_the_report() -> None:
+    value = {"value": 12_345.678, "unit": "B/s", "interval": [12_345.61, 99_999.7], "n": 20}
+    shown = [f"{name}{{part=transport,statistic=lower_bound}}" for name in sorted(catalogue())]
+    places = [
+        "memory_bytes{container=main,pod=a}",
+        "power_w{machine=edge,rail=VDD_IN}",
+        "pod_phase_s{phase=ready,pod=a}",
+    ]
+    manifest = {
+        "run_id": "0199",
+        "metrics": dict.fromkeys([*shown, *places], value),
+        "gates": [],
+        "repetitions_done": 1,
+        "plan": {"repetitions": 1},
+        "stack": "monolithic",
+        "state": "complete",
+        "reason": None,
+    }
+    for width in (100, 120, 200):
+        page = io.StringIO()
+        Screen(result=Console(file=page, width=width)).result(manifest, "here", [])
+        text = page.getvalue()
+        assert "…" not in text
+        lines = text.splitlines()
+        assert [name for name in shown if not any(line.startswith(f"{name} ") for line in lines)] == []
+        assert not any(place in text for place in places)
+        assert "3 more by pod, container, machine, rail: python -m probes.report 0199" in lines

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from probes.measurements.images import unique_bytes, wire_bytes
-from probes.registry import Registry, RegistryProblem, parse_reference
+from probes.registry import Blob, Image, Registry, RegistryProblem, parse_reference
 
 HOST = "registry.example:5000"
 
@@ -87,6 +87,19 @@ def test_a_shared_layer_counts_once_and_is_not_unique(blobs: Blobs) -> None:
     assert wire_bytes(images) == len(base) + len(one) + len(two) + configuration
     assert unique_bytes(images) == len(one) + len(two)
     assert unique_bytes(images[:1]) == len(base) + len(one)
+
+
+def test_layers_become_snapshots_whose_keys_follow_from_the_configuration(blobs: Blobs) -> None:
+    unpacked = [digest_of(b"one"), digest_of(b"two"), digest_of(b"three")]
+    configuration = blobs.add(json.dumps({"rootfs": {"diff_ids": unpacked}}).encode())
+    reference = parse_reference(blobs.image(b"layer"))
+    image = Image(reference, Blob(configuration, 1, ""), ())
+    second = digest_of(f"{unpacked[0]} {unpacked[1]}".encode())
+    with registry(blobs) as client:
+        assert client.chain_ids(image) == (unpacked[0], second, digest_of(f"{second} {unpacked[2]}".encode()))
+        blobs.blobs[configuration] = b"{}"
+        with pytest.raises(RegistryProblem, match="differs"):
+            client.chain_ids(image)
 
 
 def test_an_index_leads_to_the_image_of_the_architecture(blobs: Blobs) -> None:

@@ -31,7 +31,15 @@ def test_a_page_of_a_real_run_is_one_file_without_addresses_to_load(
     text = page.read_text()
     own = re.sub(r"<script>.*?</script>", "", text, count=1, flags=re.DOTALL)
     assert re.findall(r'(?:src|href)="[^"]*"', own) == []
-    for part in ("inference_s", "Missing, and why", "no_platform", "<svg", "camera", "Fewer than three repetitions"):
+    for part in (
+        "inference_s",
+        "Missing, and why",
+        "no_platform",
+        "way to the first message",
+        "<svg",
+        "camera",
+        "Fewer than three repetitions",
+    ):
         assert part in own
     assert "Plotly" in text
     assert "$" not in re.sub(r"<script.*?</script>", "", own, flags=re.DOTALL)

@@ -99,7 +99,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Scene]:
     # The stand-in registry address must not be looked up.
     monkeypatch.setattr("probes.session.absent_images", _all_there)
     monkeypatch.setattr("probes.deploy.POLL_S", 0.02)
-    monkeypatch.setattr("probes.repetition.POLL_S", 0.02)
+    monkeypatch.setattr("probes.beginning.POLL_S", 0.02)
+    monkeypatch.setattr("probes.beginning.DISCOVERY_POLL_S", 0.02)
     monkeypatch.setattr("probes.measurements.images._measure", _no_registry)
     application = Deployment()
     with StandInRecorder(application) as recorder:
@@ -146,7 +147,10 @@ def test_a_run_with_install_cycles_is_committed_with_every_metric(scene: Scene) 
     assert 0.01 < metrics["ready_s"]["value"] < 2
     assert metrics["install_s"]["n"] == 3
     assert metrics["install_s"]["interval"][0] <= metrics["install_s"]["value"] <= metrics["install_s"]["interval"][1]
-    assert metrics["cpu_cores"] == {"missing": "not_implemented_in_this_version"}
+    assert metrics["pulled_bytes"] == {"missing": "no_platform"}
+    assert 0.01 < metrics["pod_phase_s{phase=created}"]["value"] < 2
+    assert metrics["pod_phase_s{phase=pulled}"] == {"missing": "events_expired"}
+    assert metrics["service_gap_s"]["value"] == pytest.approx(1 / RATE_HZ, abs=1 / RATE_HZ)
     assert metrics["power_w"] == {"missing": "no_platform"}
     assert metrics["image_bytes_wire"] == {"missing": "registry_unreachable"}
     assert all(gate["passed"] for gate in manifest["gates"])
@@ -169,10 +173,12 @@ def test_the_record_lies_where_the_contract_says_with_parts_that_match_the_manif
     stored = json.loads(scene.store.get(f"{place}manifest.json"))
     assert stored == manifest
     assert [part["name"] for part in stored["parts"]] == [
+        "counters.parquet",
         "events.parquet",
         "metrics.parquet",
         "pods.parquet",
         "samples.parquet",
+        "timeline.parquet",
     ]
     samples = pl.read_parquet(io.BytesIO(scene.store.get(f"{place}samples.parquet")))
     assert samples.filter("in_window").height == manifest["metrics"]["frames_delivered"]["value"]
@@ -220,11 +226,17 @@ def test_dropped_samples_make_the_run_invalid_and_it_is_kept(scene: Scene) -> No
 
 
 def test_an_image_pulled_in_the_repetition_is_another_regime(scene: Scene) -> None:
-    name = f"application-x.{time.time_ns() + 10**9:x}"
-    message = "Successfully pulled image"
-    involved = {"kind": "Pod", "name": "application-x"}
-    event = {"metadata": {"name": name}, "reason": "Pulled", "message": message, "involvedObject": involved}
-    scene.cluster.happened = [event]
+    start = scene.application.start
+
+    def pull_and_start(stack: str) -> None:
+        name = f"application-x.{time.time_ns():x}"
+        message = "Successfully pulled image"
+        involved = {"kind": "Pod", "name": "application-x"}
+        event = {"metadata": {"name": name}, "reason": "Pulled", "message": message, "involvedObject": involved}
+        scene.cluster.happened = [event]
+        start(stack)
+
+    scene.application.start = pull_and_start  # type: ignore[method-assign]
     assert scene.run() == ExitCode.INVALID
     assert scene.manifest()["reason"] == "one_regime"
 

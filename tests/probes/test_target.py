@@ -113,6 +113,16 @@ def test_a_switch_passes_the_state_by_environment(engine: Path) -> None:
         assert part in call
 
 
+def test_what_was_deleted_is_made_again_in_the_parked_state(engine: Path) -> None:
+    (engine / "up").write_text('echo "$ROS2BENCH_STATE" > "$REPLIES/state"\nexit 0\n')
+    PulumiTarget().restore("monolithic")
+    assert (engine / "state").read_text() == "parked\n"
+    assert " up --refresh --yes" in (engine / "calls").read_text()
+    (engine / "up").write_text("echo broken >&2\nexit 1\n")
+    with pytest.raises(DeployFailed, match="broken"):
+        PulumiTarget().restore("monolithic")
+
+
 def test_a_failed_update_shows_the_engines_diagnostics(engine: Path) -> None:
     (engine / "up").write_text('printf "Updating\\nDiagnostics:\\n  pods is forbidden\\n"; exit 255\n')
     with pytest.raises(DeployFailed, match="pods is forbidden") as caught:

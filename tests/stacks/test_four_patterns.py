@@ -70,12 +70,17 @@ def test_placing_and_rendering_is_quick(run: Run, pattern: str) -> None:
 
 def test_composition_says_how_its_container_is_called(run: Run) -> None:
     (pod,) = contract(run("composition", composition={"process": "shared", "executor": "isolated"})).pods
-    assert pod.component_container.model_dump() == {
+    said = pod.component_container.model_dump()
+    loaded = {component["node"]: component for component in said.pop("components")}
+    assert said == {
         "name": "/perception",
         "process": "shared",
         "executor": "isolated",
         "public_key": values.SIGNATURE["public_key"],
     }
+    assert list(loaded) == list(values.NODES)
+    assert loaded["detector"]["plugin"] == "ros2bench_nodes.detector.Detector"
+    assert loaded["detector"]["parameters"]["score_threshold"] == 0.5
     assert pod.processes == [list(values.NODES)]
 
 

@@ -15,6 +15,7 @@ from stacks import program
 from stacks.outputs import StackOutputs
 from stacks.reading import KEY, SECRETS_KEY
 from tests.stacks.conftest import Run
+from tests.support import values
 from tests.support.deployment import CLUSTER_UID, Deployment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -88,6 +89,8 @@ def test_the_recorder_is_told_what_to_listen_to(run: Run) -> None:
     assert json.loads(data["recorder.json"]) == {
         "contract": 1,
         "port": 8080,
+        "operator": values.OPERATOR,
+        "captures": {"folder": "/captures", "limit_bytes": 960 * 1024 * 1024},
         "topics": [
             {
                 "name": "/results",
@@ -99,6 +102,16 @@ def test_the_recorder_is_told_what_to_listen_to(run: Run) -> None:
         ],
     }
     assert "UDPv4" in data["fastdds.xml"]
+
+
+def test_captures_of_the_recorder_outlive_its_container_and_are_bounded(run: Run) -> None:
+    recorder = pod(run(), "recorder")
+    assert {"name": "captures", "emptyDir": {"sizeLimit": "1024Mi"}} in recorder["volumes"]
+    (container,) = recorder["containers"]
+    assert {"name": "captures", "mountPath": "/captures"} in container["volumeMounts"]
+    namespace = {"name": "ROS2BENCH_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+    assert namespace in container["env"]
+    assert not any(volume["name"] == "captures" for volume in pod(run(), "perception")["volumes"])
 
 
 def test_the_load_of_the_spec_reaches_the_nodes(run: Run) -> None:

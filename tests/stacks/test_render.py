@@ -77,8 +77,14 @@ def test_overlays_are_copied_unless_the_stack_file_says_that_images_can_be_mount
     assert "initContainers" not in kinds(delivery="image-volume")
 
 
-def test_a_platform_is_its_namespace(environment: dict[str, str]) -> None:
+def test_a_platform_is_its_namespace_and_the_machine_readers(environment: dict[str, str]) -> None:
     assert [m["kind"] for m in manifests(environment, "platform")] == ["Namespace"]
+    found = manifests(environment, "platform", machineReaders={"enabled": True})
+    kinds = ["ServiceAccount", "ConfigMap", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "DaemonSet"]
+    assert [m["kind"] for m in found] == ["Namespace", "Namespace", *kinds]
+    # The platform's own namespace holds no pod yet; the readers' is closed, and theirs alone.
+    assert guardrails.violations_together(found) == ()
+    assert [violation for m in found for violation in guardrails.violations(m)] == []
 
 
 def run(environment: dict[str, str], *arguments: str) -> Any:

@@ -22,8 +22,10 @@ ROLES = (
     "overlay-nodes",
     "overlay-nodes-carrier",
     "recorder",
+    "machine-reader",
     "ros1",
 )
+OPERATOR = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="
 SIGNATURE = {"public_key": "a2V5", "signature": "c2lnbmF0dXJl"}
 
 
@@ -62,7 +64,14 @@ def lock_document() -> dict[str, Any]:
         role: {"repository": f"ros2bench/{role}", "digest": DIGEST, "inputs": DIGEST} for role in ROLES
     }
     images["application-composition"]["components"] = SIGNATURE
-    return {"contract": 1, "registry": REGISTRY, "flavour": "wheels", "rosDistro": "jazzy", "images": images}
+    return {
+        "contract": 1,
+        "registry": REGISTRY,
+        "flavour": "wheels",
+        "rosDistro": "jazzy",
+        "operator": {"public_key": OPERATOR},
+        "images": images,
+    }
 
 
 def lock_file(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What all nodes of the application share: checked parameters, health, a clean stop."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from ros2bench_bringup import health_server
 from ros2bench_nodes.health import Health
-from ros2bench_nodes.parameters import RULES, ParameterError, Rule, checked
+from ros2bench_nodes.parameters import RULES, ParameterError, Rule, checked, from_environment
 from ros2bench_nodes.stop_request import StopRequest
 
 EXIT_FAILED = 1
@@ -87,7 +88,7 @@ class ApplicationNode(Node):
             for name, parameter in self.get_parameters_by_prefix('').items()
             if name not in DECLARED_BY_RCLPY and not name.startswith('qos_overrides.')
         }
-        values = checked(kind, given, rules)
+        values = checked(kind, from_environment(kind, rules, os.environ) | given, rules)
         for name in values.keys() - given.keys():
             self.declare_parameter(name, values[name])
         return values

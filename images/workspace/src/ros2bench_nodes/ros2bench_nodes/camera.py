@@ -1,6 +1,5 @@
 """The camera: publishes frames on an absolute schedule, whatever the others do."""
 
-import array
 import sys
 from typing import Any
 
@@ -9,8 +8,9 @@ from sensor_msgs.msg import Image
 from ros2bench_interfaces.msg import Frame
 from ros2bench_nodes import topics
 from ros2bench_nodes.application_node import ApplicationNode, run
+from ros2bench_nodes.faults import Faults
+from ros2bench_nodes.frame_source import open_source
 from ros2bench_nodes.metronome import Metronome
-from ros2bench_nodes.pictures import load_frames
 from ros2bench_nodes.stamps import stamp, time_message
 
 FRAME_ID = 'camera'
@@ -28,12 +28,10 @@ class Camera(ApplicationNode):
     def make(self) -> None:
         """Prepare the pictures and begin to publish them."""
         values = self.values
-        frames = load_frames(
-            values['source'], values['width_px'], values['height_px'], values['seed']
-        )
-        # rclpy copies an array of bytes as it is; any other sequence is checked item by item.
-        self._images = [array.array('B', frame.tobytes()) for frame in frames]
-        self._publisher = self.create_publisher(Frame, topics.FRAMES, topics.FRAMES_QOS)
+        self._faults = Faults.of(values)
+        self._source = open_source(values)
+        topic = topics.of_stream(topics.FRAMES, values['stream'])
+        self._publisher = self.create_publisher(Frame, topic, topics.FRAMES_QOS)
         self._metronome = Metronome(
             'camera',
             values['rate_hz'],
@@ -44,13 +42,16 @@ class Camera(ApplicationNode):
         self._metronome.start()
 
     def _publish(self, due_ns: int, frame_number: int) -> None:
+        payload = self._source.payload(frame_number)
+        if payload is None or not self._faults.lets_pass(frame_number):
+            return
         intended = time_message(due_ns)
         image = Image(
-            height=self.values['height_px'],
-            width=self.values['width_px'],
-            encoding='rgb8',
-            step=3 * self.values['width_px'],
-            data=self._images[frame_number % len(self._images)],
+            height=payload.height_px,
+            width=payload.width_px,
+            encoding=payload.encoding,
+            step=payload.step,
+            data=payload.data,
         )
         image.header.stamp = intended
         image.header.frame_id = FRAME_ID
@@ -58,12 +59,14 @@ class Camera(ApplicationNode):
         self.health.note_message()
 
     def check_work(self) -> None:
-        """Raise if the camera's thread has died, so that the pod is restarted, not blind."""
+        """Raise if a thread of the camera has died, so that the pod is restarted, not blind."""
         self._metronome.check()
+        self._source.check()
 
     def destroy_node(self) -> None:
         """Stop publishing and free everything that the node made."""
         self._metronome.stop()
+        self._source.close()
         super().destroy_node()
 
 

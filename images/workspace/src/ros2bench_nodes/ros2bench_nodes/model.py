@@ -1,5 +1,7 @@
 """Opens the ONNX models that the image carries or that a user names."""
 
+import base64
+import binascii
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import onnxruntime
 from ros2bench_nodes.parameters import MODEL_IN_IMAGE, ParameterError
 
 MODELS_IN_IMAGE = Path('/opt/ros2bench/models')
+# A ConfigMap that was written from text holds no other bytes.
+BASE64_SUFFIX = '.base64'
 
 
 def open_model(kind: str, model: str, file_name: str, threads: int) -> Any:
@@ -15,7 +19,7 @@ def open_model(kind: str, model: str, file_name: str, threads: int) -> Any:
 
     Args:
         kind: node that asks, for the error's sentence.
-        model: `pp-ocr` or a path.
+        model: `pp-ocr` or a path; a file that ends in `.base64` is decoded.
         file_name: name of the PP-OCR model in the image.
         threads: threads inside one operator.
 
@@ -36,10 +40,19 @@ def open_model(kind: str, model: str, file_name: str, threads: int) -> Any:
     # Waiting threads would otherwise burn the processor time that is being measured.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     try:
+        source = _decoded(path) if path.suffix == BASE64_SUFFIX else str(path)
         return onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=['CPUExecutionProvider']
+            source, sess_options=options, providers=['CPUExecutionProvider']
         )
     except Exception as error:  # onnxruntime's exceptions have no common public base
         raise ParameterError(
             f'Parameter "model" of the {kind} is {model!r} but {path} cannot be loaded: {error}'
         ) from error
+
+
+def _decoded(path: Path) -> bytes:
+    text = b''.join(path.read_bytes().split())
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f'it is no Base64: {error}') from error

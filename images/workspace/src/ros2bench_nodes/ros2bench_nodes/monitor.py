@@ -6,6 +6,8 @@ from typing import Any
 from ros2bench_interfaces.msg import Detections, Reading, Result
 from ros2bench_nodes import topics
 from ros2bench_nodes.application_node import ApplicationNode, run
+from ros2bench_nodes.faults import Faults
+from ros2bench_nodes.own_report import OwnReport
 from ros2bench_nodes.stamps import stamp
 
 
@@ -18,20 +20,27 @@ class Monitor(ApplicationNode):
     def make(self) -> None:
         """Listen to both."""
         self._latest_reading: Reading | None = None
-        self._publisher = self.create_publisher(Result, topics.RESULTS, topics.EVENTS_QOS)
-        self.create_subscription(
-            Detections, topics.DETECTIONS, self._on_detections, topics.EVENTS_QOS
+        self._faults = Faults.of(self.values)
+        self._report = OwnReport(self.values['report_frames'])
+        results, detections, readings = (
+            topics.of_stream(topic, self.values['stream'])
+            for topic in (topics.RESULTS, topics.DETECTIONS, topics.READINGS)
         )
-        self.create_subscription(Reading, topics.READINGS, self._on_reading, topics.EVENTS_QOS)
+        self._publisher = self.create_publisher(Result, results, topics.EVENTS_QOS)
+        self.create_subscription(Detections, detections, self._on_detections, topics.EVENTS_QOS)
+        self.create_subscription(Reading, readings, self._on_reading, topics.EVENTS_QOS)
 
     def _on_reading(self, message: Reading) -> None:
         self._latest_reading = message
 
     def _on_detections(self, message: Detections) -> None:
         reading = self._latest_reading
+        if not self._faults.lets_pass(message.stamp.frame_number):
+            return
+        own_stamp = stamp(message.stamp.intended, message.stamp.frame_number)
         self._publisher.publish(
             Result(
-                stamp=stamp(message.stamp.intended, message.stamp.frame_number),
+                stamp=own_stamp,
                 box_count=len(message.boxes),
                 detection_s=message.inference_s,
                 has_reading=reading is not None,
@@ -39,6 +48,7 @@ class Monitor(ApplicationNode):
                 lines=reading.lines if reading else [],
             )
         )
+        self._report.add(own_stamp)
         self.health.note_message()
 
 

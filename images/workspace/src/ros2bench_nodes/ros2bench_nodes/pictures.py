@@ -43,11 +43,20 @@ def load_frames(
     ]
 
 
+def fitted(frame: np.ndarray, width_px: int, height_px: int) -> np.ndarray:
+    """Scale a picture to the size that the camera publishes."""
+    if frame.shape[:2] == (height_px, width_px):
+        return frame
+    picture = Image.fromarray(frame).resize((width_px, height_px), Image.Resampling.BILINEAR)
+    return np.asarray(picture)
+
+
 def _paths(folder: Path, source: str) -> list[Path]:
     if not folder.is_dir():
         raise ParameterError(
-            f'Parameter "source" of the camera is {source!r} but {folder} is not a folder: '
-            f'give "pictures", "synthetic" or a folder that is mounted into the container.'
+            f'Parameter "source" of the camera is {source!r} but {folder} is neither a folder nor '
+            f'a video device: give "pictures", "synthetic", a folder that is mounted into the '
+            f'container, or a device that it has, for example /dev/video0.'
         )
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:

@@ -44,12 +44,14 @@ class Reader(ApplicationNode):
         self._jobs: queue.SimpleQueue[tuple[bytes, Detections] | None] = queue.SimpleQueue()
         self._busy = False
         self._stopping = False
-        self._publisher = self.create_publisher(Reading, topics.READINGS, topics.EVENTS_QOS)
-        # Frames stay serialised: only the one that is read is worth the conversion.
-        self.create_subscription(Frame, topics.FRAMES, self._on_frame, topics.FRAMES_QOS, raw=True)
-        self.create_subscription(
-            Detections, topics.DETECTIONS, self._on_detections, topics.EVENTS_QOS
+        frames, detections, readings = (
+            topics.of_stream(topic, values['stream'])
+            for topic in (topics.FRAMES, topics.DETECTIONS, topics.READINGS)
         )
+        self._publisher = self.create_publisher(Reading, readings, topics.EVENTS_QOS)
+        # Frames stay serialised: only the one that is read is worth the conversion.
+        self.create_subscription(Frame, frames, self._on_frame, topics.FRAMES_QOS, raw=True)
+        self.create_subscription(Detections, detections, self._on_detections, topics.EVENTS_QOS)
         self.create_timer(values['trigger_period_s'], self._on_trigger)
         self._thread = threading.Thread(target=self._work, name='reader', daemon=True)
         self._thread.start()

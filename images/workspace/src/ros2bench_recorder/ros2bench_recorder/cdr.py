@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 MISSING = -1
@@ -13,15 +12,10 @@ _ROS2BENCH = {1: struct.Struct('<4xiIQiI'), 0: struct.Struct('>4xiIQiI')}
 _HEADER = {1: struct.Struct('<4xiI'), 0: struct.Struct('>4xiI')}
 
 
-class Fields(NamedTuple):
-    """What a message says about itself; -1 where it says nothing."""
-
-    frame_number: int
-    intended_ns: int
-    published_ns: int
-
-
-NOTHING = Fields(MISSING, MISSING, MISSING)
+# Frame number, intended time and time of publication; -1 where the message does not tell. A plain
+# tuple: it is made for every message.
+Fields = tuple[int, int, int]
+NOTHING: Fields = (MISSING, MISSING, MISSING)
 StampReader = Callable[[bytes], Fields]
 
 
@@ -37,7 +31,7 @@ def read_ros2bench(serialised: bytes) -> Fields:
         ].unpack_from(serialised)
     except (struct.error, IndexError) as error:
         raise ValueError(f'a message of {len(serialised)} bytes holds no stamp: {error}') from error
-    return Fields(
+    return (
         frame_number,
         seconds * NANOSECONDS_PER_SECOND + nanoseconds,
         published_s * NANOSECONDS_PER_SECOND + published_ns,
@@ -56,7 +50,7 @@ def read_header(serialised: bytes) -> Fields:
         raise ValueError(
             f'a message of {len(serialised)} bytes holds no header: {error}'
         ) from error
-    return Fields(MISSING, seconds * NANOSECONDS_PER_SECOND + nanoseconds, MISSING)
+    return (MISSING, seconds * NANOSECONDS_PER_SECOND + nanoseconds, MISSING)
 
 
 def read_nothing(_serialised: bytes) -> Fields:

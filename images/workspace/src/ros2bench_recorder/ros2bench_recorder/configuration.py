@@ -1,4 +1,4 @@
-"""What the recorder listens to, read from its JSON file."""
+"""What the recorder listens to, whom it obeys and where it keeps samples: its JSON file."""
 
 import json
 import re
@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from ros2bench_recorder.cdr import READERS
+from ros2bench_service.signed_calls import operator_key
 
 CONTRACT = 1
-KEYS = frozenset({'contract', 'port', 'topics'})
+KEYS = frozenset({'contract', 'port', 'operator', 'captures', 'topics'})
+CAPTURES_KEYS = frozenset({'folder', 'limit_bytes'})
+LEAST_LIMIT_BYTES = 1024 * 1024
 TOPIC_KEYS = frozenset({'name', 'type', 'reliability', 'depth', 'stamp'})
 RELIABILITIES = ('reliable', 'best_effort')
 TYPE_PATTERN = re.compile(r'[A-Za-z]\w*/msg/[A-Za-z]\w*')
@@ -34,9 +39,20 @@ class Topic:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Port of the HTTP server and the topics."""
+    """What the file says.
+
+    Attributes:
+        port: of the HTTP server.
+        operator: key whose signed calls are obeyed.
+        captures_folder: where samples are kept; survives a restart of the container.
+        captures_limit_bytes: most bytes of samples in there.
+        topics: what is recorded.
+    """
 
     port: int
+    operator: Ed25519PublicKey
+    captures_folder: Path
+    captures_limit_bytes: int
     topics: tuple[Topic, ...]
 
 
@@ -68,13 +84,39 @@ def parse_configuration(content: Any) -> Configuration:
     _require(contract == CONTRACT, f'contract is {contract!r} but this image speaks {CONTRACT}')
     topics = content.get('topics')
     _require(isinstance(topics, list) and len(topics) > 0, 'topics must be a list, not empty')
+    folder, limit_bytes = _captures(content.get('captures'))
     configuration = Configuration(
         port=_whole(content.get('port'), 'port', 1, 65535),
+        operator=_operator(content.get('operator')),
+        captures_folder=folder,
+        captures_limit_bytes=limit_bytes,
         topics=tuple(_topic(item, index) for index, item in enumerate(topics)),
     )
     names = [topic.name for topic in configuration.topics]
     _require(len(set(names)) == len(names), f'topic names must differ but are {names}')
     return configuration
+
+
+def _operator(value: Any) -> Ed25519PublicKey:
+    _require(
+        isinstance(value, str),
+        f'operator is {value!r} but must be the base64 of the Ed25519 public key in the image '
+        f'lock: write the lock with `python -m images.build` and deploy it',
+    )
+    try:
+        return operator_key(value)
+    except ValueError as error:
+        raise ConfigurationError(f'operator is {value!r}: {error}.') from error
+
+
+def _captures(item: Any) -> tuple[Path, int]:
+    _require(isinstance(item, dict), 'captures must be an object')
+    _only(item, CAPTURES_KEYS, 'captures')
+    folder = item.get('folder')
+    right = isinstance(folder, str) and folder.startswith('/')
+    _require(right, f'captures.folder is {folder!r} but must be an absolute path')
+    limit = _whole(item.get('limit_bytes'), 'captures.limit_bytes', LEAST_LIMIT_BYTES, 2**50)
+    return Path(folder), limit
 
 
 def _topic(item: Any, index: int) -> Topic:

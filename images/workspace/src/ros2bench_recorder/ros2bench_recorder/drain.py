@@ -22,6 +22,7 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from ros2bench_recorder.configuration import ConfigurationError, Topic
+from ros2bench_recorder.pace import Pace
 from ros2bench_recorder.topic_recorder import TopicRecorder
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
@@ -33,10 +34,19 @@ RELIABILITY = {
 
 
 class Loop(Protocol):
-    """A drain loop: `run` blocks in a thread of its own; `turned_s` is its heartbeat."""
+    """A drain loop: `run` blocks in a thread of its own.
+
+    Attributes:
+        name: `waitset` or `public`.
+        turned_s: its heartbeat.
+        swept_ns: real time before which everything that had arrived has been taken.
+        busy_ns: time spent outside of waiting; -1 where it cannot be told.
+    """
 
     name: str
     turned_s: float
+    swept_ns: int
+    busy_ns: int
 
     def run(self) -> None:
         """Take messages until stopped."""
@@ -69,7 +79,7 @@ def quality(topic: Topic) -> QoSProfile:
 
 
 class WaitSetLoop:
-    """Waits on all subscriptions at once and takes until each is empty."""
+    """Waits on all subscriptions at once, takes what is there, and rests while it gathers anew."""
 
     name = 'waitset'
 
@@ -80,6 +90,8 @@ class WaitSetLoop:
         )
 
         self.turned_s = time.monotonic()
+        self.swept_ns = time.time_ns()
+        self.busy_ns = 0
         self._stopping = threading.Event()
         self._guard = node.create_guard_condition(lambda: None)
         self._inputs = [
@@ -97,28 +109,60 @@ class WaitSetLoop:
             )
             for recorder in recorders
         ]
+        shallowest = min(recorder.topic.depth for recorder in recorders)
+        self._pace = Pace(len(recorders), shallowest)
         self._wait_set = rclpy_implementation.WaitSet(
             len(self._inputs), 1, 0, 0, 0, 0, node.context.handle
         )
 
     def run(self) -> None:
         """Take messages until stopped."""
-        takers = [
-            (subscription.handle, subscription.msg_type, recorder.record)
-            for subscription, recorder in self._inputs
-        ]
-        wait_set, guard = self._wait_set, self._guard.handle
-        turn_ns = round(TURN_S * NANOSECONDS_PER_SECOND)
+        takers = {
+            subscription.handle.pointer: (
+                number,
+                subscription.handle.take_message,
+                subscription.msg_type,
+                recorder.record,
+            )
+            for number, (subscription, recorder) in enumerate(self._inputs)
+        }
+        everyone = list(takers.values())
+        pace, rested, woken_ns = self._pace, False, time.monotonic_ns()
         while not self._stopping.is_set():
-            wait_set.clear_entities()
-            for handle, _, _ in takers:
-                wait_set.add_subscription(handle)
-            wait_set.add_guard_condition(guard)
-            wait_set.wait(turn_ns)
-            for handle, message_type, record in takers:
-                while (taken := handle.take_message(message_type, True)) is not None:  # noqa: FBT003
+            began_ns = time.time_ns()
+            if rested:
+                # Asking each queue is cheaper than asking which of them have something.
+                ready = everyone
+            else:
+                self.busy_ns += time.monotonic_ns() - woken_ns
+                ready = [takers[pointer] for pointer in self._wait()]
+                woken_ns = time.monotonic_ns()
+            found = False
+            for number, take, message_type, record in ready:
+                count = 0
+                while (taken := take(message_type, True)) is not None:  # noqa: FBT003
                     record(*taken)
-            self.turned_s = time.monotonic()
+                    count += 1
+                if count:
+                    found = True
+                    pace.note(number, count)
+            self.turned_s, self.swept_ns = time.monotonic(), began_ns
+            now_ns = time.monotonic_ns()
+            rested = found and pace.may_rest(now_ns)
+            if rested:
+                self.busy_ns += now_ns - woken_ns
+                time.sleep(pace.rest_s)
+                woken_ns = time.monotonic_ns()
+
+    def _wait(self) -> list[int]:
+        """Wait for a message or a second; gives the subscriptions that have one."""
+        wait_set = self._wait_set
+        wait_set.clear_entities()
+        for subscription, _ in self._inputs:
+            wait_set.add_subscription(subscription.handle)
+        wait_set.add_guard_condition(self._guard.handle)
+        wait_set.wait(round(TURN_S * NANOSECONDS_PER_SECOND))
+        return wait_set.get_ready_entities('subscription')
 
     def stop(self) -> None:
         """Make `run` return soon."""
@@ -133,6 +177,8 @@ class PublicLoop:
 
     def __init__(self, node: Node, recorders: Sequence[TopicRecorder]) -> None:
         self.turned_s = time.monotonic()
+        self.swept_ns = time.time_ns()
+        self.busy_ns = -1
         self._executor = SingleThreadedExecutor(context=node.context)
         self._stopping = Future()
         for recorder in recorders:
@@ -147,6 +193,8 @@ class PublicLoop:
         self._executor.add_node(node)
 
     def _turn(self) -> None:
+        # An executor does not tell what it has left; every turn of the timer it has been through.
+        self.swept_ns = time.time_ns() - round(TURN_S * NANOSECONDS_PER_SECOND)
         self.turned_s = time.monotonic()
 
     def run(self) -> None:

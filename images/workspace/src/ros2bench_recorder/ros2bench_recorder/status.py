@@ -13,6 +13,7 @@ from rclpy.qos import ReliabilityPolicy
 from ros2bench_recorder.captures import Captures
 from ros2bench_recorder.drain import Loop
 from ros2bench_recorder.topic_recorder import TopicRecorder
+from ros2bench_service.flushing import Flusher
 
 CONTRACT = 1
 OWN_TOPICS = frozenset({'/parameter_events', '/rosout'})
@@ -21,21 +22,29 @@ OWN_TOPICS = frozenset({'/parameter_events', '/rosout'})
 def status(
     node: Node,
     loop: Loop,
+    *,
     recorders: Sequence[TopicRecorder],
     captures: Captures,
+    flusher: Flusher,
     started_ns: int,
+    boot_id: str,
 ) -> dict[str, Any]:
     """Content of `/v1/status` as of now."""
     return {
         'contract': CONTRACT,
-        'boot_id': Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip(),
+        'boot_id': boot_id,
         'machine': os.environ.get('ROS2BENCH_MACHINE') or socket.gethostname(),
         'domain_id': node.context.get_domain_id(),
         'rmw': os.environ.get('RMW_IMPLEMENTATION', ''),
         'loop': loop.name,
         'started_ns': started_ns,
         'cpu_ns': time.process_time_ns(),
-        'rss_bytes': _resident_bytes(),
+        'rss_bytes': resident_bytes(),
+        'drain_busy_ns': loop.busy_ns,
+        'flush_busy_ns': flusher.busy_ns,
+        'longest_flush_ns': flusher.longest_ns,
+        'captures_bytes': captures.budget.used_bytes,
+        'captures_limit_bytes': captures.budget.limit_bytes,
         'topics': [_topic(node, recorder) for recorder in recorders],
         'nodes': other_nodes(node),
         'discovered': [
@@ -79,6 +88,7 @@ def _topic(node: Node, recorder: TopicRecorder) -> dict[str, Any]:
     }
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """Memory that this process occupies."""
     pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE')

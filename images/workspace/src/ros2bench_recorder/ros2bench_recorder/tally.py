@@ -30,6 +30,11 @@ class SequenceGaps:
         if sequence_number < 0:
             return
         streams = self._last_numbers
+        if len(streams) == 1 and streams[0] < sequence_number:
+            # By far the most frequent case.
+            self.lost += sequence_number - streams[0] - 1
+            streams[0] = sequence_number
+            return
         nearest = max(
             (index for index, last in enumerate(streams) if last < sequence_number),
             key=streams.__getitem__,

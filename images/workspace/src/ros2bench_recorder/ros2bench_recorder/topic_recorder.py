@@ -1,10 +1,10 @@
 """What happens to one message between the middleware and the buffers. Needs no ROS."""
 
-import time
 from collections.abc import Mapping
+from time import monotonic_ns, time_ns
 from typing import Any
 
-from ros2bench_recorder.captures import Captures, Sample
+from ros2bench_recorder.captures import Captures
 from ros2bench_recorder.cdr import MISSING, NOTHING, READERS
 from ros2bench_recorder.configuration import Topic
 from ros2bench_recorder.tally import Tally
@@ -13,12 +13,21 @@ from ros2bench_recorder.tally import Tally
 class TopicRecorder:
     """Turns the serialised messages of one topic into samples and counts."""
 
-    def __init__(self, topic: Topic, captures: Captures) -> None:
+    def __init__(self, topic: Topic, captures: Captures, offset_ns: int = 0) -> None:
+        """Begin without a message.
+
+        Args:
+            topic: what is recorded.
+            captures: where samples go.
+            offset_ns: how far the recorder's clock is ahead of the machine's; see `clock`.
+        """
         self.topic = topic
         self.tally = Tally()
         self.unreadable = 0
-        self._captures = captures
+        self._number = captures.number(topic.name)
+        self._add = captures.add
         self._read = READERS[topic.stamp]
+        self._offset_ns = offset_ns
 
     def record(self, serialised: bytes, info: Mapping[str, Any]) -> None:
         """Keep a message that has just been taken.
@@ -28,21 +37,32 @@ class TopicRecorder:
             info: what the middleware says of it: `source_timestamp`, `received_timestamp`, and
                 where it knows `publication_sequence_number`.
         """
-        taken_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        taken_ns, taken_monotonic_ns = time_ns() + self._offset_ns, monotonic_ns()
         try:
-            fields = self._read(serialised)
+            frame_number, intended_ns, published_ns = self._read(serialised)
         except ValueError:
             self.unreadable += 1
-            fields = NOTHING
+            frame_number, intended_ns, published_ns = NOTHING
         source_ns = info.get('source_timestamp') or MISSING
         received_ns = info.get('received_timestamp') or MISSING
+        if received_ns != MISSING:
+            received_ns += self._offset_ns
         sequence_number = info.get('publication_sequence_number')
         if sequence_number is None:
             sequence_number = MISSING
-        self._captures.add(
-            self.topic.name,
-            Sample(*fields, source_ns, received_ns, taken_ns, monotonic_ns, sequence_number),
+        self._add(
+            self._number,
+            (
+                frame_number,
+                intended_ns,
+                published_ns,
+                source_ns,
+                received_ns,
+                taken_ns,
+                taken_monotonic_ns,
+                sequence_number,
+            ),
         )
-        origin_ns = fields.intended_ns if fields.intended_ns != MISSING else source_ns
-        known = MISSING not in {origin_ns, received_ns}
-        self.tally.add(received_ns - origin_ns if known else None, sequence_number)
+        origin_ns = source_ns if intended_ns == MISSING else intended_ns
+        unknown = MISSING in (origin_ns, received_ns)
+        self.tally.add(None if unknown else received_ns - origin_ns, sequence_number)

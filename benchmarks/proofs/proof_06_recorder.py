@@ -1,0 +1,61 @@
+"""Proof 6: the recorder costs a tenth of an ordinary subscriber and keeps up with ten times its messages.
+
+Both hear the same topics at the same time in one pod of the recorder image; see
+`python -m benchmarks.recorder_against_subscriber`, which this runs.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paired import Comparison
+from benchmarks.proofs.bench import Bench
+from benchmarks.proofs.finding import Finding, no_data, verdict_of
+from benchmarks.recorder_against_subscriber import MOST_CPU_RATIO, MOST_INTERVAL_RATIO, evaluate, run_in_pod
+from components.image import read_lock
+
+NUMBER = 6
+SEED = 6
+OPTIONS = ("--topics=50", "--rate-hz=30", f"--seed={SEED}")
+CPU_CLAIM = "processor time of the recorder over that of an ordinary subscriber, 50 topics at 30 Hz"
+RATE_CLAIM = "shortest interval of messages without a loss on one topic, recorder over ordinary subscriber"
+CONTROL_CLAIM = "control of proof 6: an ordinary subscriber over another, the interval holds 1"
+
+
+def findings(lines: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Judge what the pod has told.
+
+    Args:
+        lines: Windows and searches, as `ros2bench-recorder-benchmark` prints them.
+    """
+    found = evaluate(lines, SEED)
+    controls = [one for one in found.comparisons if one.name.startswith("control")]
+    cpu = _finding(CPU_CLAIM, f"at most {MOST_CPU_RATIO:g}", found.cpu, holds=found.cpu.ratio <= MOST_CPU_RATIO)
+    figure = f"at most {MOST_INTERVAL_RATIO:g} (ten times the rate)"
+    if found.interval is None:
+        rate = no_data(NUMBER, RATE_CLAIM, figure, "a listener lost messages at the lowest rate")
+    else:
+        rate = _finding(RATE_CLAIM, figure, found.interval, holds=found.interval.ratio <= MOST_INTERVAL_RATIO)
+    lost = Finding(
+        NUMBER,
+        "messages that the recorder lost meanwhile, 50 topics at 30 Hz",
+        "0",
+        str(found.lost),
+        "none",
+        verdict_of(holds=found.lost == 0),
+    )
+    return [cpu, rate, lost, *(_finding(CONTROL_CLAIM, "1", one, holds=one.holds_one) for one in controls)]
+
+
+def _finding(claim: str, figure: str, one: Comparison, *, holds: bool) -> Finding:
+    measured = f"{one.ratio:.4f} over {one.pairs} pairs"
+    return Finding(NUMBER, claim, figure, measured, f"{one.low:.4f} to {one.high:.4f}", verdict_of(holds=holds))
+
+
+def prove(bench: Bench, *, reduced: bool) -> list[Finding]:
+    """Run the comparison on a cluster in which nothing else is deployed."""
+    bench.remove()
+    image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
+    own = ("--windows=3", "--window-s=3", "--searches=3") if reduced else ("--windows=10", "--searches=5")
+    return findings(run_in_pod(image, [*OPTIONS, *own]))

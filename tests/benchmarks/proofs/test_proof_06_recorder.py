@@ -1,0 +1,31 @@
+"""Proof 6 judges what the pod tells: each limit by itself, and never without data."""
+
+from typing import Any
+
+from benchmarks.proofs.proof_06_recorder import findings
+
+
+def told(
+    recorder_s: float, recorder_hz: float, *, subscriber_hz: float = 5000.0, lost: int = 0
+) -> list[dict[str, Any]]:
+    seconds = {"recorder": recorder_s, "subscriber": 1.0, "again": 1.0}
+    window = {"kind": "cpu", "seconds": seconds, "received": {"recorder": 100 - lost}, "sent": 100}
+    ordinary = {"hz": subscriber_hz, "is_bound": False}
+    recorder = {"hz": recorder_hz, "is_bound": False}
+    search = {"kind": "rate", "recorder": recorder, "subscriber": ordinary, "again": ordinary}
+    return [window] * 3 + [search] * 3
+
+
+def verdicts(lines: list[dict[str, Any]]) -> list[str]:
+    return [finding.verdict for finding in findings(lines)]
+
+
+def test_each_limit_is_judged_by_itself() -> None:
+    assert verdicts(told(0.09, 50_001)) == ["holds"] * 5
+    assert verdicts(told(0.11, 50_001)) == ["fails", "holds", "holds", "holds", "holds"]
+    assert verdicts(told(0.09, 49_000)) == ["holds", "fails", "holds", "holds", "holds"]
+    assert verdicts(told(0.09, 50_001, lost=1)) == ["holds", "holds", "fails", "holds", "holds"]
+
+
+def test_a_subscriber_that_always_loses_is_no_proof() -> None:
+    assert verdicts(told(0.09, 50_001, subscriber_hz=0.0)) == ["holds", "not enough data", "holds", "holds"]

@@ -1,0 +1,93 @@
+"""Guards against noise: foreign load, stepping clocks, and the floor below which a difference means nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from probes.evidence import ReaderSeries, RegimeEvidence, SeriesTable
+from probes.foreign_load import foreign_loads
+from probes.gates import no_clock_step, quiet_machine, regime_proved
+from probes.noise_floor import interval_of_median, ratios
+from probes.readings import Reading
+from probes.samples import NO_SAMPLES
+from tests.probes.evidences import series_of, whole
+
+ARMS = 6
+
+
+def with_busy(series: ReaderSeries, per_second_ns: float) -> ReaderSeries:
+    """Change how busy the machine was."""
+    table = series.tables["machine"]
+    index = table.columns.index("cpu_busy_ns")
+    begin = int(str(table.rows[0][0]))
+    rows = tuple(
+        (*row[:index], round((int(str(row[0])) - begin) * per_second_ns), *row[index + 1 :]) for row in table.rows
+    )
+    return replace(series, tables={**series.tables, "machine": SeriesTable(table.columns, rows)})
+
+
+@pytest.mark.parametrize(("busy_cores", "foreign"), [(0.5, 0.0), (0.7, 0.1), (1.5, 0.5), (2.0, 0.75)])
+def test_foreign_load_is_what_neither_pods_nor_probes_used(busy_cores: float, foreign: float) -> None:
+    evidence = replace(whole(), readers={"edge": with_busy(series_of(), busy_cores)})
+    (share,) = foreign_loads(evidence, "elsewhere").values()
+    assert share == pytest.approx(foreign, abs=0.001)
+    assert quiet_machine({"edge": share}).passed == (foreign <= 0.4)
+
+
+def test_the_recorder_and_the_reader_are_not_foreign() -> None:
+    series = replace(with_busy(series_of(), 0.605), cpu_ns=series_of().stopped_ns - series_of().started_ns)
+    evidence = replace(whole(), readers={"edge": replace(series, cpu_ns=series.cpu_ns // 10)})
+    assert foreign_loads(evidence, "edge")["edge"] == pytest.approx(0.0, abs=1e-6)
+    assert foreign_loads(evidence, "elsewhere")["edge"] == pytest.approx(0.0025, abs=1e-4)
+
+
+def test_what_nobody_watched_is_said() -> None:
+    evidence = replace(whole(), readers={"edge": "no_platform"})
+    gate = quiet_machine(foreign_loads(evidence, "edge"))
+    assert (gate.passed, gate.detail) == (True, "edge not watched: no_platform")
+    empty = replace(whole(), readers={"edge": series_of(empty=True)})
+    assert foreign_loads(empty, "edge") == {"edge": "too_few_samples"}
+
+
+def test_a_clock_step_on_any_machine_is_found() -> None:
+    series = series_of()
+    assert no_clock_step(NO_SAMPLES, {"edge": series, "cloud": "no_platform"}).passed
+    table = series.tables["machine"]
+    stepped = tuple(
+        (int(str(row[0])) + (20_000_000 if index > 5 else 0), *row[1:]) for index, row in enumerate(table.rows)
+    )
+    moved = replace(series, tables={"machine": SeriesTable(table.columns, stepped)})
+    gate = no_clock_step(NO_SAMPLES, {"edge": moved})
+    assert (gate.passed, "20.000 ms at most (edge)" in gate.detail) == (False, True)
+    assert no_clock_step(NO_SAMPLES, {"edge": replace(series, tables={})}).passed
+
+
+def test_a_regime_is_proved_or_says_why_not() -> None:
+    proved = RegimeEvidence("image_cold", {}, {"edge": 10}, ("pulled",), None)
+    assert regime_proved(proved).passed
+    gate = regime_proved(replace(proved, problem="edge still holds sha256:1"))
+    assert (gate.passed, gate.detail) == (False, "edge still holds sha256:1")
+
+
+def readings(factor: float, seed: int) -> list[Reading]:
+    noise = np.random.default_rng(seed).normal(1.0, 0.01, ARMS)
+    return [Reading("install_s", float(factor * noise[number]), repetition=number) for number in range(ARMS)]
+
+
+def test_the_floor_is_the_median_of_pair_ratios_with_an_interval() -> None:
+    found = ratios(readings(2.0, 1), readings(2.0, 2), seed=1)
+    assert set(found) == {"install_s"}
+    low, high = found["install_s"]["interval"]
+    assert low <= found["install_s"]["median_ratio"] <= high
+    assert low <= 1.0 <= high
+    assert found == ratios(readings(2.0, 1), readings(2.0, 2), seed=1)
+    assert ratios(readings(1.0, 1), readings(1.5, 2), seed=1)["install_s"]["interval"][0] > 1.4
+
+
+def test_two_pairs_have_no_interval_and_a_missing_value_makes_no_pair() -> None:
+    assert interval_of_median([1.0, 1.1], 1) is None
+    one = [Reading("install_s", 1.0, repetition=0), Reading("install_s", missing="not_requested", repetition=1)]
+    assert ratios(one, one, 1)["install_s"]["n"] == 1
+    zero = [Reading("frames_hz", 0.0, repetition=0)]
+    assert ratios(zero, zero, 1) == {}
