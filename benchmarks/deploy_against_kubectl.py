@@ -6,52 +6,45 @@ Images are present on the machines; what is timed ends when every Deployment is 
 The control deploys twice with kubectl.
 """
 
-import os
-import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from benchmarks.command import QUIET, call, console, need
 from benchmarks.paired import LEAST_PAIRS, compare, run_pairs, show
 
 WAIT_S = 300
 LIMIT = 1.5
-console = Console(stderr=True, highlight=False)
 
 
-def call(words: Sequence[str]) -> float:
+def timed(*words: str) -> float:
     """Run a command; gives its seconds.
 
     Raises:
         typer.Exit: it failed; what it said has been printed.
     """
     began_s = time.monotonic()
-    done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        console.print(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}", markup=False)
-        raise typer.Exit(4)
+    call(*words)
     return time.monotonic() - began_s
 
 
 def by_pulumi(stack: str) -> float:
     """Seconds of `pulumi up`, which returns when every Deployment is available; removes what it made."""
-    taken_s = call(["pulumi", "up", "-s", stack, "--yes", "--skip-preview", "--suppress-outputs", "--parallel", "32"])
-    call(["pulumi", "destroy", "-s", stack, "--yes", "--skip-preview", "--suppress-outputs"])
+    taken_s = timed("pulumi", "up", "-s", stack, *QUIET, "--parallel", "32")
+    call("pulumi", "destroy", "-s", stack, *QUIET)
     return taken_s
 
 
 def by_kubectl(stack: str, manifests: Path) -> float:
     """Seconds of `kubectl apply --server-side` and the wait for every Deployment; removes what it made."""
     namespace = f"ros2bench-{stack}"
-    taken_s = call(["kubectl", "apply", "--server-side", "-f", str(manifests)])
-    wait = ["kubectl", "wait", "-n", namespace, "--for=condition=Available", "deployments", "--all"]
-    taken_s += call([*wait, f"--timeout={WAIT_S}s"])
-    call(["kubectl", "delete", "namespace", namespace, "--wait"])
+    taken_s = timed("kubectl", "apply", "--server-side", "-f", str(manifests))
+    wait = ("kubectl", "wait", "-n", namespace, "--for=condition=Available", "deployments", "--all")
+    taken_s += timed(*wait, f"--timeout={WAIT_S}s")
+    call("kubectl", "delete", "namespace", namespace, "--wait")
     return taken_s
 
 
@@ -62,12 +55,10 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Compare the two ways, after a control of one way against itself."""
-    if "KUBECONFIG" not in os.environ:
-        console.print('KUBECONFIG is not set. Type: eval "$(python -m lab env)"')
-        raise typer.Exit(2)
+    need("KUBECONFIG")
     with tempfile.TemporaryDirectory() as folder:
         manifests = Path(folder)
-        call(["python", "-m", "stacks.render", "-s", stack, "-o", folder])
+        call("python", "-m", "stacks.render", "-s", stack, "-o", folder)
         # The first deployment pulls images and fills caches.
         by_kubectl(stack, manifests)
         by_pulumi(stack)

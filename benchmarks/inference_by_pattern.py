@@ -8,7 +8,6 @@ same repetition of monolithic. The control is monolithic once more, under anothe
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -17,11 +16,10 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
 
+from benchmarks.command import PROJECT, QUIET, call, console, need
 from benchmarks.paired import LEAST_PAIRS, Comparison, compare, show
 
-PROJECT = Path(__file__).parents[1]
 BASELINE = "monolithic"
 CONTROL = "monolithic-again"
 ARMS = (BASELINE, CONTROL, "microservices", "composition", "composition-shared", "overlay")
@@ -32,21 +30,6 @@ OWN_STACKS = {
     ),
 }
 LIMITS = {"composition": 1.1}
-QUIET = ("--yes", "--skip-preview", "--suppress-outputs")
-console = Console(stderr=True, highlight=False)
-
-
-def call(*words: str) -> str:
-    """Run a command and give its standard output; its progress is shown.
-
-    Raises:
-        typer.Exit: it failed.
-    """
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, stdin=subprocess.DEVNULL, cwd=PROJECT)
-    if done.returncode:
-        console.print(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}", markup=False)
-        raise typer.Exit(4)
-    return done.stdout
 
 
 @contextmanager
@@ -55,7 +38,7 @@ def own_stacks() -> Generator[None]:
     try:
         for name, content in OWN_STACKS.items():
             (PROJECT / f"Pulumi.{name}.yaml").write_text(content)
-            call("pulumi", "stack", "init", name)
+            call("pulumi", "stack", "init", name, shows_progress=True)
         yield
     finally:
         for name in OWN_STACKS:
@@ -98,7 +81,7 @@ def measure(arms: Sequence[str], repetitions: int, duration_s: float, seed: int,
     for arm in arms:
         words += ["-s", arm]
     words += ["--repetitions", str(repetitions), "--duration-s", str(duration_s), "--seed", str(seed)]
-    call(*words)
+    call(*words, shows_progress=True)
 
 
 def newest_records(store: Path) -> dict[str, Path]:
@@ -130,13 +113,11 @@ def main(
     if compare_only:
         show("inference_by_pattern", comparisons(newest_records(store), seed=seed), keep)
         return
-    if "KUBECONFIG" not in os.environ:
-        console.print('KUBECONFIG is not set. Type: eval "$(python -m lab env)"')
-        raise typer.Exit(2)
+    need("KUBECONFIG")
     with own_stacks():
         for arm in ARMS:
-            call("pulumi", "up", "-s", arm, *QUIET)
-            call("env", "ROS2BENCH_STATE=parked", "pulumi", "up", "-s", arm, *QUIET)
+            call("pulumi", "up", "-s", arm, *QUIET, shows_progress=True)
+            call("pulumi", "up", "-s", arm, *QUIET, environment={"ROS2BENCH_STATE": "parked"}, shows_progress=True)
         measure(ARMS, repetitions, duration_s, seed, store.resolve())
     show("inference_by_pattern", comparisons(newest_records(store), seed=seed), keep)
 

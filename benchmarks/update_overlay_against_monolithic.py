@@ -22,43 +22,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from benchmarks.command import PROJECT, QUIET, call, console, need
 from benchmarks.paired import LEAST_PAIRS, compare, run_pairs, show
 from probes.cluster import connect
 from probes.provenance import boot_id
 from probes.session import endpoint_of, recorder_of
 from probes.target import PulumiTarget
 
-PROJECT = Path(__file__).parents[1]
 CHANGED = Path("images/workspace/src/ros2bench_nodes/ros2bench_nodes/detector.py")
 ROLES = {"monolithic": "application-monolithic", "overlay": "overlay-nodes"}
 LIMIT = 0.2
 WAIT_S = 180.0
 POLL_S = 0.2
 MOST_SAMPLES = 100_000
-QUIET = ("--yes", "--skip-preview", "--suppress-outputs")
-console = Console(stderr=True, highlight=False)
-
-
-def call(*words: str, folder: Path = PROJECT, environment: dict[str, str] | None = None) -> None:
-    """Run a command.
-
-    Raises:
-        typer.Exit: it failed; what it said has been printed.
-    """
-    done = subprocess.run(
-        words,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        cwd=folder,
-        env=os.environ | (environment or {}),
-    )
-    if done.returncode:
-        console.print(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}", markup=False)
-        raise typer.Exit(4)
 
 
 def copy_of_the_project(folder: Path) -> Path:
@@ -139,9 +116,7 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Compare the two ways, after a control of one way against itself."""
-    if "ROS2BENCH_REGISTRY" not in os.environ:
-        console.print('ROS2BENCH_REGISTRY is not set. Type: eval "$(python -m lab env)"')
-        raise typer.Exit(2)
+    need("ROS2BENCH_REGISTRY")
     with tempfile.TemporaryDirectory(prefix="ros2bench-update-") as folder:
         copy = copy_of_the_project(Path(folder))
         lock = Path(folder) / "images.lock.json"

@@ -36,9 +36,7 @@ def sample_limit(plan: Plan, rate_hz: float | None) -> int:
     durations = plan.durations
     longest_s = durations.ready_timeout_s + durations.warmup_s + durations.window_s + durations.drain_s + PROBES_S
     if CYCLES[plan.cycles].exercise is not None:
-        longest_s += TURNS * durations.ready_timeout_s
-    if CYCLES[plan.cycles].exercise:
-        longest_s += EXERCISE_S
+        longest_s += TURNS * durations.ready_timeout_s + EXERCISE_S
     return min(MOST_SAMPLES, max(10_000, round(2 * longest_s * (rate_hz or UNKNOWN_RATE_HZ))))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from probes.recorder import ClockOffset
+from probes.clock import ClockOffset
 from probes.samples import Window
 
 Cell = str | int | float | bool | None

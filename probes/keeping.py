@@ -1,7 +1,7 @@
 """The second half of a repetition: fetch what is left, judge, compute the readings, write everything to the folder."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -93,22 +93,10 @@ async def _all_samples(run: Run, begun: Begun) -> dict[str, Samples]:
 
 
 async def gather_all(measurements: Sequence[Measurement], evidence: Evidence) -> list[Reading]:
-    """Give every measurement's readings, then what follows from all of them.
-
-    A measurement that breaks on what it is given makes its own metrics missing and ends no run; so does one whose
-    readings its file does not declare.
-    """
+    """Give every measurement's readings, then what follows from all of them."""
     readings: list[Reading] = []
     for measurement in measurements:
-        try:
-            found = await measurement.gather(evidence)
-            problem = "; ".join(undeclared(measurement, found))
-        except Exception as error:  # noqa: BLE001 - shown, and kept as a reason: the samples are worth more
-            found, problem = (), repr(error)
-        if problem:
-            evidence.note(f"measurement {type(measurement).__module__.rpartition('.')[2]} failed: {problem}")
-            found = failed(measurement)
-        readings += found
+        readings += await _readings(measurement, measurement.gather(evidence), evidence.note)
     gathered = tuple(readings)
     for measurement in measurements:
         readings += measurement.derive(gathered)
@@ -116,19 +104,30 @@ async def gather_all(measurements: Sequence[Measurement], evidence: Evidence) ->
 
 
 async def conclude_all(measurements: Sequence[Measurement], context: RunContext) -> list[Reading]:
-    """Give every measurement's readings of the run as a whole; one that breaks makes its own metrics missing."""
+    """Give every measurement's readings of the run as a whole."""
     readings: list[Reading] = []
     for measurement in measurements:
-        try:
-            found = await measurement.conclude(context)
-            problem = "; ".join(undeclared(measurement, found))
-        except Exception as error:  # noqa: BLE001 - shown, and kept as a reason
-            found, problem = (), repr(error)
-        if problem:
-            context.note(f"measurement {type(measurement).__module__.rpartition('.')[2]} failed: {problem}")
-            found = failed(measurement)
-        readings += found
+        readings += await _readings(measurement, measurement.conclude(context), context.note)
     return readings
+
+
+async def _readings(
+    measurement: Measurement, work: Awaitable[tuple[Reading, ...]], note: Callable[[str], None]
+) -> tuple[Reading, ...]:
+    """Wait for a measurement's readings.
+
+    One that breaks on what it is given makes its own metrics missing and ends no run; so does one whose readings its
+    file does not declare.
+    """
+    try:
+        found = await work
+        problem = "; ".join(undeclared(measurement, found))
+    except Exception as error:  # noqa: BLE001 - shown, and kept as a reason: the samples are worth more
+        found, problem = (), repr(error)
+    if not problem:
+        return found
+    note(f"measurement {type(measurement).__module__.rpartition('.')[2]} failed: {problem}")
+    return failed(measurement)
 
 
 def is_one_clock(status: RecorderStatus, machines: Sequence[Machine]) -> bool:

@@ -1,6 +1,5 @@
 """Client of a machine reader in the cluster (docs/contracts.md, section 12)."""
 
-import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
@@ -8,10 +7,10 @@ from typing import Any, Literal, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from probes.clock import ClockOffset, clock_offset
 from probes.errors import TargetError
 from probes.evidence import Cell, SeriesTable
 from probes.metrics import READER_GARBLED, READER_REFUSED, READER_UNREACHABLE
-from probes.recorder import EXCHANGES, ClockOffset, Exchange, best_offset
 from probes.signed_http import PAUSES_S, CallRefused, Server, SignedHttp
 from probes.signing import CallSigner
 
@@ -105,9 +104,7 @@ class MachineReaderClient:
 
     async def clock_offset(self, own_boot_id: str, reader_boot_id: str) -> ClockOffset:
         """Relate the reader's clock to ours: the same kernel has the same clock, else it is measured."""
-        if own_boot_id and own_boot_id == reader_boot_id:
-            return ClockOffset(0, 0, "one_kernel")
-        return best_offset([await self._exchange() for _ in range(EXCHANGES)])
+        return await clock_offset(self._http, own_boot_id, reader_boot_id)
 
     async def start(self, capture: str, pods: Sequence[str], period_s: float, max_s: float) -> None:
         """Begin to keep rows of pods (UIDs), at most for `max_s` seconds."""
@@ -116,8 +113,7 @@ class MachineReaderClient:
             await self._http.call("POST", "/v1/captures", body)
         except CallRefused as refused:
             # A request that was repeated because its answer got lost finds its own capture active.
-            is_own = capture in (await self.status()).active_captures
-            if refused.status != HTTPStatus.CONFLICT or not is_own:
+            if refused.status != HTTPStatus.CONFLICT or capture not in (await self.status()).active_captures:
                 raise
 
     async def read(self, capture: str) -> ReaderCaptureStatus:
@@ -141,12 +137,7 @@ class MachineReaderClient:
 
     async def delete(self, capture: str) -> None:
         """Free the room of a capture; one that is gone already is no error."""
-        try:
-            await self._http.call("DELETE", f"/v1/captures/{capture}")
-        except CallRefused as refused:
-            # A request that was repeated because its answer got lost finds nothing left to delete.
-            if refused.status != HTTPStatus.NOT_FOUND:
-                raise
+        await self._http.delete(f"/v1/captures/{capture}")
 
     async def images(self) -> Mapping[str, Any]:
         """Ask what containerd holds."""
@@ -160,11 +151,6 @@ class MachineReaderClient:
         """Make any other signed call, and give its answer."""
         answer = await self._http.call(method, path, body)
         return answer.json() if answer.content else {}
-
-    async def _exchange(self) -> Exchange:
-        asked_ns = time.time_ns()
-        answer = (await self._http.ask("/v1/clock")).json()
-        return Exchange(asked_ns, answer["received_ns"], answer["sent_ns"], time.time_ns())
 
 
 def _read(model: type[Found], answer: httpx.Response) -> Found:

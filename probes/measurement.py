@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from probes.catalogue import metrics_of, modules
+from probes.clock import ClockOffset
 from probes.cluster import Machine
 from probes.evidence import Fault, PhaseTime, PodIdentity, Readers, ReaderSeries, RegimeEvidence
 from probes.metrics import MEASUREMENT_FAILED, NOT_REQUESTED, Metric
 from probes.network_links import Links
 from probes.readings import Reading
-from probes.recorder import CaptureStatus, ClockOffset
+from probes.recorder import CaptureStatus
 from probes.samples import Samples, Window
 from probes.update_evidence import UpdateCycle
 from stacks.outputs import MeasuredTopic, StackOutputs

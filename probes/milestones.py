@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probes.clock import ClockOffset
 from probes.cluster import Machine
 from probes.evidence import PhaseTime, PodIdentity, Readers, ReaderSeries
 from probes.metrics import CLOCK_UNPROVEN
-from probes.recorder import ClockOffset
 from probes.samples import ABSENT, Samples
 
 EVENTS_EXPIRED = "events_expired"

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from probes.clock import ClockOffset
 from probes.cluster import Machine
 from probes.counters import KINDS, checked
 from probes.errors import ProbeError
@@ -23,7 +24,6 @@ from probes.metrics import (
     READER_UNREACHABLE,
     SHARED_REASONS,
 )
-from probes.recorder import ClockOffset
 
 PERIOD_S = 0.1
 CALL_LIMIT_S = 10.0

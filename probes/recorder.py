@@ -1,20 +1,18 @@
-"""Client of the recorder in the cluster (docs/contracts.md, section 5), and how its clock relates to ours."""
+"""Client of the recorder in the cluster (docs/contracts.md, section 5)."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from probes.clock import ClockOffset, clock_offset
 from probes.samples import COLUMNS, Samples, decode_samples, joined
 from probes.signed_http import PAUSES_S, CallRefused, Server, SignedHttp
 from probes.signing import CallSigner
 from stacks.outputs import RecorderEndpoint
 
-EXCHANGES = 16
 ROWS_PER_CALL = 100_000
 SERVER = Server("recorder", "ros2bench/stack", "recorder_unreachable", "recorder_refused")
 
@@ -98,53 +96,6 @@ class CaptureStatus(Answer):
         return None if row is None else row[COLUMNS.index(column)]
 
 
-@dataclass(frozen=True)
-class ClockOffset:
-    """How the recorder's real-time clock relates to the runner's: recorder = runner + offset, within ± bound."""
-
-    offset_ns: int
-    bound_ns: int
-    method: Literal["one_kernel", "four_timestamps"]
-
-    def to_runner(self, recorder_ns: int) -> int:
-        """Convert a time of the recorder to the runner's clock."""
-        return recorder_ns - self.offset_ns
-
-    def to_recorder(self, runner_ns: int) -> int:
-        """Convert a time of the runner to the recorder's clock."""
-        return runner_ns + self.offset_ns
-
-    def as_record(self) -> dict[str, object]:
-        """Give the entry of the manifest."""
-        return {"offset_ns": self.offset_ns, "bound_ns": self.bound_ns, "method": self.method}
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """Four times of one request: sent and answered by the runner's clock, received and sent by the recorder's."""
-
-    asked_ns: int
-    received_ns: int
-    sent_ns: int
-    answered_ns: int
-
-    @property
-    def delay_ns(self) -> int:
-        """Time on the way, both directions."""
-        return (self.answered_ns - self.asked_ns) - (self.sent_ns - self.received_ns)
-
-    @property
-    def offset_ns(self) -> int:
-        """Offset if both directions took the same time; wrong by at most half the delay."""
-        return ((self.received_ns - self.asked_ns) + (self.sent_ns - self.answered_ns)) // 2
-
-
-def best_offset(exchanges: list[Exchange]) -> ClockOffset:
-    """Take the exchange that spent the least time on the way: its bound is the narrowest."""
-    best = min(exchanges, key=lambda exchange: exchange.delay_ns)
-    return ClockOffset(best.offset_ns, max(0, -(-best.delay_ns // 2)), "four_timestamps")
-
-
 def audience_of(endpoint: RecorderEndpoint) -> str:
     """Name by which signed calls mean a recorder."""
     return f"recorder/{endpoint.namespace}"
@@ -212,20 +163,8 @@ class RecorderClient:
 
     async def delete(self, capture: str) -> None:
         """Free the room of a capture; one that is gone already is no error."""
-        try:
-            await self._http.call("DELETE", f"/v1/captures/{capture}")
-        except CallRefused as refused:
-            # A request that was repeated because its answer got lost finds nothing left to delete.
-            if refused.status != HTTPStatus.NOT_FOUND:
-                raise
+        await self._http.delete(f"/v1/captures/{capture}")
 
     async def clock_offset(self, own_boot_id: str, recorder_boot_id: str) -> ClockOffset:
         """Relate the recorder's clock to ours: the same kernel has the same clock, else it is measured."""
-        if own_boot_id and own_boot_id == recorder_boot_id:
-            return ClockOffset(0, 0, "one_kernel")
-        exchanges: list[Exchange] = []
-        for _ in range(EXCHANGES):
-            asked_ns = time.time_ns()
-            answer = (await self._http.ask("/v1/clock")).json()
-            exchanges.append(Exchange(asked_ns, answer["received_ns"], answer["sent_ns"], time.time_ns()))
-        return best_offset(exchanges)
+        return await clock_offset(self._http, own_boot_id, recorder_boot_id)

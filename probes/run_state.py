@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from probes import gates
+from probes.clock import ClockOffset
 from probes.deploy import Deployed, application_of
 from probes.evidence import Fault, PhaseTime, PodIdentity, Readers, ReaderSeries
 from probes.image_contents import Prepared
@@ -13,7 +14,7 @@ from probes.network_links import Links
 from probes.plan import Plan
 from probes.provenance import load_average
 from probes.readers import Capturing, ReaderSet
-from probes.recorder import CaptureStatus, ClockOffset, RecorderClient, RecorderStatus
+from probes.recorder import CaptureStatus, RecorderClient, RecorderStatus
 from probes.sample_copy import SampleCopy
 from probes.samples import Window
 from probes.spool import RunFolder

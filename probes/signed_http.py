@@ -125,6 +125,20 @@ class SignedHttp:
             answer = await self._send(method, path, body, parameters, is_signed=True)
         return self._accepted(method, path, answer)
 
+    async def delete(self, path: str) -> None:
+        """Make a signed call that deletes; what is gone already is no error.
+
+        Raises:
+            TargetError: The server cannot be reached.
+            CallRefused: It answered with another error.
+        """
+        try:
+            await self.call("DELETE", path)
+        except CallRefused as refused:
+            # A request that was repeated because its answer got lost finds nothing left to delete.
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+
     def _accepted(self, method: str, path: str, answer: httpx.Response) -> httpx.Response:
         if answer.is_error:
             raise CallRefused(self._server, method, path, answer)

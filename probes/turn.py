@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probes.clock import ClockOffset
 from probes.component_calls import ComponentClient, Wanted
 from probes.deploy import application_of, deploy, expected_replicas
 from probes.milestones import first_valid_arrival_ns
 from probes.phases import PodTimeline
-from probes.recorder import CaptureStatus, ClockOffset, RecorderClient
+from probes.recorder import CaptureStatus, RecorderClient
 from probes.samples import ABSENT, Samples
 from probes.update_evidence import Turn, UpdateCycle
 from probes.world import Cluster, Target

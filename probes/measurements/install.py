@@ -4,11 +4,11 @@
 DDS receipt of the first valid result at a recorder that was already listening; valid means published after the start.
 """
 
+from probes.clock import ClockOffset
 from probes.measurement import Deployment, Evidence, Measurement
 from probes.metrics import CLOCK_UNPROVEN, NOT_REQUESTED, Metric
 from probes.milestones import first_valid_arrival_ns
 from probes.readings import Reading
-from probes.recorder import ClockOffset
 from probes.samples import Samples
 
 NO_VALID_MESSAGE = "no_valid_message"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from probes.clock import ClockOffset
 from probes.counters import KINDS
 from probes.evidence import (
     Cell,
@@ -18,7 +19,7 @@ from probes.evidence import (
 )
 from probes.measurement import Deployment, Evidence, RunContext
 from probes.metrics import IDLE_NOT_MEASURED, NO_MACHINE_READER, NO_PLATFORM, READER_GARBLED
-from probes.recorder import CaptureStatus, ClockOffset
+from probes.recorder import CaptureStatus
 from probes.samples import NO_SAMPLES, Samples, Window
 from tests.probes.standins import LATENCY_NS, RATE_HZ, TOPIC, machine, outputs_of
 

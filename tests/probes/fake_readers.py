@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
+from probes.clock import ClockOffset
 from probes.counters import KINDS
 from probes.evidence import SeriesTable
 from probes.image_contents import ApplicationContent
 from probes.machine_reader import SERVER
 from probes.provenance import boot_id
 from probes.readers import MachineReader, Open
-from probes.recorder import ClockOffset
 from probes.signed_http import CallRefused
 
 PERIOD_NS = 10_000_000

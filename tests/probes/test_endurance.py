@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from probes import endurance
+from probes.clock import ClockOffset
 from probes.endurance import Endurance, endure, swap_readings, total_memory
 from probes.errors import ExitCode, TargetError, UsageError
 from probes.evidence import ReaderSeries, SeriesTable
 from probes.measurement import undeclared
 from probes.measurements.service import Measured as Gap
 from probes.measurements.swap import Measured
-from probes.recorder import ClockOffset
 from probes.resume import needs_resuming, resume_run
 from probes.update_evidence import Turn
 from tests.probes.campaigning import Epochs, Outside, outside, shorten

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.clock import ClockOffset
 from probes.evidence import ContainerIdentity, PhaseTime, PodIdentity
 from probes.milestones import (
     APPLICATION,
@@ -21,7 +22,6 @@ from probes.milestones import (
     pod_spans,
     stage_spans,
 )
-from probes.recorder import ClockOffset
 from tests.probes.standins import machine
 
 MS = 1_000_000

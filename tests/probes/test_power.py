@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from probes.clock import ClockOffset
 from probes.evidence import Cell, ContainerIdentity, PodIdentity, ReaderSeries, SeriesTable
 from probes.measurement import Evidence, undeclared
 from probes.measurements import gpu, power
 from probes.metrics import NO_APPLICATION, NO_PLATFORM
 from probes.readings import Reading
-from probes.recorder import ClockOffset
 from probes.samples import Samples, Window
 from tests.images.in_cluster import module
 from tests.probes.standins import machine, outputs_of

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import recorder as recorder_module
+from probes.clock import ClockOffset, Exchange, best_offset
 from probes.errors import TargetError
 from probes.provenance import boot_id
-from probes.recorder import ClockOffset, Exchange, RecorderClient, best_offset
+from probes.recorder import RecorderClient
 from probes.samples import decode_samples
 from probes.signed_http import CallRefused
 from probes.signing import CallSigner

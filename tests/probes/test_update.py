@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import update
+from probes.clock import ClockOffset
 from probes.component_calls import Loaded, Wanted
 from probes.conclusion import run_campaign
 from probes.defined_update import changed_roles, find_update, placed_component
@@ -28,7 +29,6 @@ from probes.phases import PodTimeline, Sighting
 from probes.plan import Durations
 from probes.provenance import PROJECT_ROOT
 from probes.publishing import NotPossible, new_bytes, publish
-from probes.recorder import ClockOffset
 from probes.registry import Blob, Image, Reference
 from probes.samples import Samples
 from probes.session import Request, recorder_of
