@@ -2,7 +2,7 @@
 """`with_addresses.py COMMAND …`: runs a command after turning the names in its DDS discovery variables into addresses.
 
 ROS_STATIC_PEERS and ROS_DISCOVERY_SERVER are lists with semicolons. DDS asks for names once and does not wait, while
-the name of a pod exists only once the pod has its address: so unknown names are asked for again once a second.
+the name of a pod exists only once the pod has its address: so unknown names are asked for again, four times a second.
 Names in ROS2BENCH_OPTIONAL_PEERS are asked for once, and those that are known become static peers too: for whoever is
 there before the others, and still must find them when it starts again later.
 """
@@ -21,7 +21,9 @@ PEERS_VARIABLE = "ROS_STATIC_PEERS"
 OPTIONAL_VARIABLE = "ROS2BENCH_OPTIONAL_PEERS"
 LIMIT_VARIABLE = "ROS2BENCH_NAME_LIMIT_S"
 DEFAULT_LIMIT_S = "120"
-PERIOD_S = 1.0
+PERIOD_S = 0.25
+# A name of the cluster is there by then, or it is none of the cluster.
+ELSEWHERE_AFTER_S = 3.0
 RESOLVER_FILE = "/etc/resolv.conf"
 # Of the C library: one try of a second, because everything that is unknown is asked for again anyway.
 RESOLVER_VARIABLE = "RES_OPTIONS"
@@ -49,7 +51,7 @@ def with_addresses(value: str, addresses: Mapping[str, str]) -> str:
     return ";".join(replaced(entry) for entry in value.split(";"))
 
 
-def candidates(name: str, resolver_file: str) -> list[str]:
+def candidates(name: str, resolver_file: str, *, elsewhere: bool = True) -> list[str]:
     """A name as it is asked for: as that of a Service of the cluster first, in full, then as it is.
 
     A short name that the cluster does not know yet would be passed on to the name servers of the site, and one that
@@ -58,21 +60,22 @@ def candidates(name: str, resolver_file: str) -> list[str]:
     Args:
         name: what is looked for.
         resolver_file: content of /etc/resolv.conf.
+        elsewhere: whether a name that may be a Service's is asked for as it is, too.
     """
     lines = [line.split() for line in resolver_file.splitlines()]
     domains = [domain.rstrip(".") for words in lines if words[:1] == ["search"] for domain in words[1:]]
     services = [f"{name}.{domain}." for domain in domains if ".svc." in domain and "." not in name]
-    return [*services, name]
+    return [*services, name] if elsewhere or not services else services
 
 
-def ask(name: str) -> str | None:
+def ask(name: str, elsewhere: bool) -> str | None:
     """First IPv4 address of a name; None while nobody knows it."""
     try:
         with open(RESOLVER_FILE, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib costs every start milliseconds
             resolver_file = file.read()
     except OSError:
         resolver_file = ""
-    for candidate in candidates(name, resolver_file):
+    for candidate in candidates(name, resolver_file, elsewhere=elsewhere):
         try:
             return str(socket.getaddrinfo(candidate, None, socket.AF_INET, socket.SOCK_DGRAM)[0][4][0])
         except (OSError, UnicodeError):
@@ -83,26 +86,27 @@ def ask(name: str) -> str | None:
 def resolve(
     names: Sequence[str],
     limit_s: float,
-    ask_one: Callable[[str], str | None] = ask,
+    ask_one: Callable[[str, bool], str | None] = ask,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, str]:
-    """Addresses of names, asked for once a second until all are known or the time is up.
+    """Addresses of names, asked for until all are known or the time is up; first of all in the cluster alone.
 
     Returns:
         Name to address; a name that nobody knew in time is absent.
     """
     known: dict[str, str] = {}
-    end_s = clock() + limit_s
+    began_s = clock()
     while True:
-        known.update({name: address for name in names if name not in known and (address := ask_one(name))})
-        if len(known) == len(names) or clock() >= end_s:
+        elsewhere = clock() - began_s >= ELSEWHERE_AFTER_S
+        known.update({name: address for name in names if name not in known and (address := ask_one(name, elsewhere))})
+        if len(known) == len(names) or clock() - began_s >= limit_s:
             return known
         sleep(PERIOD_S)
 
 
-def with_optional(peers: str, optional: str, ask_one: Callable[[str], str | None] = ask) -> str:
-    """List of peers with the addresses of those optional names added that are known now.
+def with_optional(peers: str, optional: str, ask_one: Callable[[str, bool], str | None] = ask) -> str:
+    """List of peers with the addresses of those optional names added that are known now, in the cluster if it is one.
 
     All are asked for at once: a name that nobody knows may cost a name server seconds.
     """
@@ -110,7 +114,7 @@ def with_optional(peers: str, optional: str, ask_one: Callable[[str], str | None
     if not names:
         return peers
     with ThreadPoolExecutor(len(names)) as pool:
-        found = [address for address in pool.map(ask_one, names) if address]
+        found = [address for address in pool.map(ask_one, names, [False] * len(names)) if address]
     return ";".join([entry for entry in (peers, *found) if entry])
 
 

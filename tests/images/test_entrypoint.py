@@ -86,25 +86,33 @@ def test_a_stop_while_waiting_is_obeyed_at_once() -> None:
     assert time.monotonic() - begun_s < 1
 
 
-def test_unknown_names_are_asked_for_once_a_second_until_they_are_known() -> None:
-    asked: list[tuple[float, str]] = []
+def test_unknown_names_are_asked_for_in_the_cluster_first_and_then_elsewhere_too() -> None:
+    asked: list[tuple[float, str, bool]] = []
     now_s = 0.0
 
     def sleep(seconds: float) -> None:
         nonlocal now_s
         now_s += seconds
 
-    def ask(name: str) -> str | None:
-        asked.append((now_s, name))
-        return {"early": "10.0.0.1", "late": "10.0.0.2" if now_s >= 2 else None}[name]
+    def ask(name: str, elsewhere: bool) -> str | None:
+        asked.append((now_s, name, elsewhere))
+        return {"early": "10.0.0.1", "late": "10.0.0.2" if now_s >= 0.5 else None, "robot": "192.0.2.1"}[name]
 
     known = program.resolve(["early", "late"], 120.0, ask, lambda: now_s, sleep)
     assert known == {"early": "10.0.0.1", "late": "10.0.0.2"}
-    assert asked == [(0.0, "early"), (0.0, "late"), (1.0, "late"), (2.0, "late")]
-    assert program.resolve(["early", "never"], 3.0, {"early": "10.0.0.1"}.get, lambda: now_s, sleep) == {
-        "early": "10.0.0.1"
-    }
-    assert now_s == 5.0
+    assert asked == [(0.0, "early", False), (0.0, "late", False), (0.25, "late", False), (0.5, "late", False)]
+
+    began_s = now_s
+    known = program.resolve(
+        ["robot"], 120.0, lambda _, elsewhere: "192.0.2.1" if elsewhere else None, lambda: now_s, sleep
+    )
+    assert (known, now_s - began_s) == ({"robot": "192.0.2.1"}, 3.0)
+
+    began_s = now_s
+    known = program.resolve(
+        ["early", "never"], 5.0, lambda name, _: {"early": "10.0.0.1"}.get(name), lambda: now_s, sleep
+    )
+    assert (known, now_s - began_s) == ({"early": "10.0.0.1"}, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +141,8 @@ def test_any_service_names_leave_only_addresses(names: list[str]) -> None:
 def test_a_short_name_is_asked_for_as_a_service_of_the_cluster_first() -> None:
     file = "nameserver 10.96.0.10\nsearch robots.svc.cluster.local svc.cluster.local cluster.local example.org\n"
     assert program.candidates("discovery", file) == ["discovery.robots.svc.cluster.local.", "discovery"]
+    assert program.candidates("discovery", file, elsewhere=False) == ["discovery.robots.svc.cluster.local."]
+    assert program.candidates("robot.example.org", file, elsewhere=False) == ["robot.example.org"]
     assert program.candidates("robot.example.org", file) == ["robot.example.org"]
     assert program.candidates("robot", "nameserver 192.0.2.1\n") == ["robot"]
 
