@@ -61,6 +61,10 @@ class ImageLock:
         repository, digest = self.digests[role]
         return f"{self.registry}/{repository}@{digest}"
 
+    def holds(self, name: str) -> bool:
+        """Tell whether a name is a role of this lock, so that the image is one of ours."""
+        return name in self.digests
+
     def signature(self, role: str) -> ComponentSignature:
         """Signature of the component manifest in the image of a role.
 

@@ -1,7 +1,8 @@
 """Program of an experiment: one application in one pattern, its recorder, and the namespace that holds both.
 
-The recorder and the discovery server come first and are ready before the application starts; `state: parked`
-is everything but the application, so that an install is parked → running with the recorder already listening.
+`state: parked` is everything but the application, so that an install is parked → running with the recorder already
+listening. A first `up` starts everything at once: our images wait for the names that they need, other images are
+started when who answers to those names is ready.
 """
 
 from collections.abc import Mapping
@@ -54,9 +55,8 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
         namespace,
         opts,
     )
-    before = [*joined.policies, *joined.before]
     if topics := decided.deployed.measured_topics():
-        listening = recorder.Recorder(
+        recorder.Recorder(
             "recorder",
             recorder.RecorderArgs(
                 namespace=namespace,
@@ -70,11 +70,10 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
             ),
             opts,
         )
-        before.append(listening.deployment)
     claims = storage.wanted_claims(decided.deployed.nodes)
     kept = storage.Storage("storage", claims, namespace, opts).claims if claims else {}
     if spec.state == "running":
-        _application(decided, namespace, joined, Found(before, kept, secret_values), opts)
+        _application(decided, namespace, joined, Found(kept, secret_values), opts)
     return cluster.uid.apply(
         lambda uid: contract.experiment(decided, cluster_uid=uid, recorder_port=joined.recorder.health_port)
     )
@@ -84,7 +83,6 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
 class Found:
     """What the application's pods find when they start."""
 
-    before: list[pulumi.Resource]
     claims: Mapping[str, pulumi.Input[str]]
     secret_values: Secrets
 
@@ -120,10 +118,16 @@ def _application(
                 claims=found.claims,
                 secret=secret,
                 raw=decided.spec.kubernetes.get(pod.name, {}),
-                depends_on=found.before,
+                depends_on=joined.policies if waits_for_names(decided, pod) else (*joined.policies, *joined.before),
             ),
             opts,
         )
+
+
+def waits_for_names(decided: Plan, pod: graph.Pod) -> bool:
+    """Tell whether a pod may start before the names of its network exist: it has our entry point, which asks again."""
+    is_changed_by_hand = pod.name in decided.spec.kubernetes
+    return decided.lock.holds(pod.container.image) and not is_changed_by_hand and not decided.deployed.master
 
 
 def _secret_value(stack: str, key: str, values: Secrets) -> pulumi.Input[str]:

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import yaml
 
 from components import guardrails
 from components.refusal import Refusal
-from stacks import program
+from stacks import experiment, program
 from stacks.outputs import StackOutputs
-from stacks.reading import KEY, SECRETS_KEY
+from stacks.plan import Plan, plan
+from stacks.reading import KEY, SECRETS_KEY, read_spec
 from tests.stacks.conftest import Run
 from tests.support import values
 from tests.support.deployment import CLUSTER_UID, Deployment
@@ -259,3 +261,19 @@ def test_secrets_in_plain_text_are_refused(
     with pytest.raises(Refusal, match=words) as caught:
         configured(monkeypatch, secrets, encrypted=encrypted)
     assert "pulumi config set -s monolithic --secret --path ros2bench:secrets.NAME" in str(caught.value)
+
+
+def test_pods_of_our_images_start_at_once_and_others_when_the_network_is_ready(tmp_path: Path) -> None:
+    environment = {"ROS2BENCH_IMAGES_LOCK": str(values.lock_file(tmp_path))}
+    unchecked: dict[str, Any] = {"images": {"checkRegistry": False}, "overlay": {"delivery": "image-volume"}}
+
+    def decide(**spec: Any) -> Plan:
+        return plan("monolithic", read_spec("monolithic", {KEY: unchecked | spec}, environment), ask=pytest.fail)
+
+    ours = decide()
+    (pod,) = ours.pods
+    assert experiment.waits_for_names(ours, pod)
+    foreign = replace(pod, container=replace(pod.container, image=f"robots.example/own@sha256:{'0' * 64}"))
+    assert not experiment.waits_for_names(ours, foreign)
+    patched = decide(kubernetes={pod.name: {"spec": {"template": {"spec": {"hostname": "robot"}}}}})
+    assert not experiment.waits_for_names(patched, pod)
