@@ -118,7 +118,7 @@ class PodResources(Section):
 class RecorderResources(PodResources):
     """What the recorder asks of a machine."""
 
-    cpu_request_millicores: Millicores = Field(default=100, description="Processor time set aside.")
+    cpu_request_millicores: Millicores = Field(default=50, description="Processor time set aside.")
     memory_request_mebibytes: Mebibytes = Field(default=128, description="Memory set aside.")
     memory_limit_mebibytes: Mebibytes = Field(default=512, description="Memory at which the container is ended.")
 
@@ -126,7 +126,7 @@ class RecorderResources(PodResources):
 class DiscoveryResources(PodResources):
     """What the discovery server asks of a machine."""
 
-    cpu_request_millicores: Millicores = Field(default=50, description="Processor time set aside.")
+    cpu_request_millicores: Millicores = Field(default=25, description="Processor time set aside.")
     memory_request_mebibytes: Mebibytes = Field(default=48, description="Memory set aside.")
     memory_limit_mebibytes: Mebibytes = Field(default=256, description="Memory at which the container is ended.")
 

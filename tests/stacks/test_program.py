@@ -33,7 +33,7 @@ def variables(deployment: Deployment, name: str) -> dict[str, str]:
 
 def test_a_running_experiment_is_namespace_policies_server_recorder_and_application(run: Run) -> None:
     deployment = run()
-    assert [r.name for r in deployment.of("Deployment")] == ["discovery", "recorder", "perception"]
+    assert sorted(r.name for r in deployment.of("Deployment")) == ["discovery", "perception", "recorder"]
     assert [r.name for r in deployment.of("Service")] == ["discovery"]
     assert [r.name for r in deployment.of("Namespace") if r.type.startswith("kubernetes:")] == ["namespace"]
     policies = [
@@ -57,7 +57,7 @@ def test_a_parked_experiment_is_all_but_the_application(run: Run) -> None:
 
 def test_without_a_server_participants_meet_by_multicast(run: Run) -> None:
     deployment = run(network={"discovery": "multicast"})
-    assert [r.name for r in deployment.of("Deployment")] == ["recorder", "perception"]
+    assert sorted(r.name for r in deployment.of("Deployment")) == ["perception", "recorder"]
     assert "ROS_DISCOVERY_SERVER" not in variables(deployment, "perception")
     assert deployment.of("Service") == []
 
