@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from probes.console import quantity
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
 RECORD = PROJECT / "examples" / "records" / "first-light"
+PATTERNS_PAGE = (PROJECT / "docs" / "patterns.md").read_text()
+PATTERN_RECORDS = PROJECT / "examples" / "records" / "four-patterns"
 ROW = re.compile(r"^\| `([a-z_]+(?:\{[^}]*\})?)` \| ([^|]+) \| ([^|]+) \| (\d+) \|$", re.MULTILINE)
 
 
@@ -25,6 +28,29 @@ def test_numbers_are_those_of_the_record() -> None:
         assert int(n) == metric["n"], name
         ends = metric["interval"]
         assert interval == (" to ".join(quantity(end, metric["unit"]) for end in ends) if ends else "–"), name
+
+
+def cell(metric: dict[str, Any]) -> str:
+    """A metric of a manifest as the page of the patterns shows it."""
+    if "missing" in metric:
+        return f"missing({metric['missing']})"
+    shown = quantity(metric["value"], metric["unit"])
+    ends = metric["interval"]
+    return f"{shown} ({' to '.join(quantity(end, metric['unit']) for end in ends)})" if ends else shown
+
+
+def test_numbers_of_the_patterns_are_those_of_the_records() -> None:
+    manifests = [json.loads(file.read_text()) for file in PATTERN_RECORDS.glob("runs/**/manifest.json")]
+    metrics = {
+        manifest["stack"]: manifest["metrics"] for manifest in manifests if manifest["plan"]["cycles"] == "install"
+    }
+    lines = [line.strip("| ").split(" | ") for line in PATTERNS_PAGE.splitlines() if line.startswith("| ")]
+    heading = next(line for line in lines if line[0] == "metric")
+    assert heading[1:] == ["monolithic", "microservices", "composition", "overlay"]
+    rows = [line for line in lines if line[0].startswith("`")]
+    assert len(rows) > 10
+    for name, *values in rows:
+        assert values == [cell(metrics[stack][name.strip("`")]) for stack in heading[1:]], name
 
 
 def test_the_record_is_named_with_the_command_that_shows_it() -> None:

@@ -13,7 +13,8 @@ from probes.errors import ProbeError
 NUMBER = 10
 PATTERNS = ("monolithic", "microservices", "composition", "overlay")
 MODES = ("server", "multicast", "static-peers", "host-network")
-REPETITIONS = 5
+REPETITIONS = 3
+"""The fewest that give an interval; the four patterns with more repetitions are compared by `python -m probes.compare`."""
 FIGURE = "a value with an interval"
 
 
