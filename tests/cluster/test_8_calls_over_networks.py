@@ -17,7 +17,10 @@ DURATION_S = {"service": 10, "action": 25}
 @pytest.mark.parametrize("example", list(DURATION_S))
 def test_calls_and_goals_cross_every_network(journey: Journey, four_patterns: None, example: str, network: str) -> None:
     machines = {"client": "cloud", "server": "edge" if network != "multicast" else "cloud"}
-    settings = {"network.discovery": network, "placement.nearRecorder": "false"} | {
+    # Multicast stays on one machine, so the recorder must be there, too.
+    settings = {"network.discovery": network, "placement.nearRecorder": "false"}
+    settings |= {'placement.recorderNodeSelector["kubernetes.io/hostname"]': "cloud"}
+    settings |= {
         f'application.nodes.{example}_{side}.nodeSelector["kubernetes.io/hostname"]': machine
         for side, machine in machines.items()
     }
