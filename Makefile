@@ -12,7 +12,7 @@ NOTE = $(if $(filter test,$@),:,[ -z "$${ROS2BENCH_PIPELINE:-}" ] || $(PYTHON) -
 # Compiled modules are kept: importing anew costs each test run seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-development demo clean-demo images lock docs format check test-unit test-unit-thorough test-images test-cluster test-full test prove
+.PHONY: help setup setup-development demo clean-demo sample-report images lock docs format check test-unit test-unit-thorough test-stores test-images test-cluster test-full test prove
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -44,6 +44,15 @@ clean-demo: setup  ## Remove what `make demo` made (data only with PURGE=1)
 	$(STAGE)
 	$(PYTHON) -m lab down $(if $(PURGE),--purge)
 
+RECORDS ?= examples/records/four-patterns
+MEASURED = $(notdir $(wildcard $(RECORDS)/runs/schema=*/date=*/pattern=*))
+PATTERNS = $(foreach pattern,monolithic microservices composition overlay,$(if $(filter pattern=$(pattern),$(MEASURED)),$(pattern)))
+sample-report: setup  ## Compare the committed records of the four patterns and write sample-report.html, without a cluster (RECORDS=folder store)
+	$(STAGE)
+	[ -n "$(PATTERNS)" ] || { echo "error: $(RECORDS) holds no record of a pattern"; echo "next:  make sample-report RECORDS=FOLDER"; exit 2; }
+	$(PYTHON) -m probes.compare $(PATTERNS) --store dir:$(RECORDS)
+	$(PYTHON) -m probes.report $(PATTERNS) --store dir:$(RECORDS) --output sample-report.html
+
 images: setup  ## Build and push images to $ROS2BENCH_REGISTRY (ROLES="recorder …", or demo, patterns, all)
 	$(STAGE)
 	$(PYTHON) -m images.build $(ROLES)
@@ -71,11 +80,15 @@ check: setup-development  ## Format, lint, types, import arrows
 
 test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
 	$(STAGE)
-	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster"
+	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store"
 
 test-unit-thorough: setup-development  ## The same with new random examples, fifty times as many
 	$(STAGE)
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster"
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store"
+
+test-stores: setup-development  ## Store tier: faults of a store from many seeds, and real SeaweedFS, one process and distributed
+	$(STAGE)
+	ROS2BENCH_TEST_SEEDS=50 $(PYTHON) -m pytest tests/stores
 
 test-images: setup-development  ## Image tier: build, inspect and run the images
 	$(STAGE)
@@ -100,5 +113,6 @@ test:  ## All tiers
 	$(STAGE)
 	$(MAKE) check
 	$(MAKE) test-unit
+	$(MAKE) test-stores
 	$(MAKE) test-images
 	$(MAKE) test-cluster

@@ -42,6 +42,8 @@ class ImageLock:
     path: Path
     registry: str
     digests: Mapping[str, tuple[str, str]]
+    flavour: str | None = None
+    ros_distro: str | None = None
     operator: str | None = None
     signatures: Mapping[str, ComponentSignature] = field(default_factory=dict[str, ComponentSignature])
 
@@ -151,7 +153,15 @@ def parse_lock(path: Path, document: Any) -> ImageLock:
     operator = None
     if "operator" in lock:
         operator = str(_mapping(lock["operator"], "key operator")["public_key"])
-    return ImageLock(path=path, registry=registry, digests=digests, operator=operator, signatures=signatures)
+    return ImageLock(
+        path=path,
+        registry=registry,
+        digests=digests,
+        flavour=lock.get("flavour"),
+        ros_distro=lock.get("rosDistro"),
+        operator=operator,
+        signatures=signatures,
+    )
 
 
 def _mapping(value: Any, what: str) -> dict[str, Any]:

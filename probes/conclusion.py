@@ -9,7 +9,8 @@ from typing import Any
 
 from probes.errors import ExitCode, ProbeError
 from probes.journal import Journal
-from probes.record import End, measured_something, seal, upload
+from probes.kept import measured_something
+from probes.record import End, seal, upload
 from probes.run_state import Run
 from probes.session import Campaign, Request, measure
 from probes.spool import MANIFEST_FILE

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,13 +16,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from probes.errors import ProbeError
-from probes.preconditions import Finding
+
+if TYPE_CHECKING:
+    # For its type alone: importing it takes longer than most commands that only read.
+    from probes.preconditions import Finding
 
 TICK_S = 1.0
 PLACE_LABELS = ("pod", "container", "process", "machine", "rail", "gpu")
 MOST_NAME_COLUMNS = 70
 VALUE_COLUMNS = 10
 N_COLUMNS = 4
+PIPE_COLUMNS = 400
 
 
 class Screen:
@@ -51,7 +55,7 @@ class Screen:
         """Say something that the user should know but need not act on."""
         self._progress.print(f"[yellow]note[/yellow]  {escape(text)}", soft_wrap=True)
 
-    def finding(self, finding: Finding) -> None:
+    def finding(self, finding: "Finding") -> None:
         """Show a precondition that is not as it should be."""
         self._progress.print(f"[yellow]warning[/yellow]  {finding.check}: {escape(finding.message)}", soft_wrap=True)
 
@@ -108,6 +112,11 @@ class Screen:
         self._result.print(f"record: {escape(record)}", soft_wrap=True)
         for line in next_steps:
             self._result.print(f"next:   {escape(line)}", soft_wrap=True)
+
+    def table(self, table: Table) -> None:
+        """Show a table of a result; off a terminal its lines are as long as they need to be."""
+        wide = self._result if self._result.is_terminal else Console(file=self._result.file, width=PIPE_COLUMNS)
+        wide.print(table)
 
     def line(self, text: str) -> None:
         """Show one line of a result."""

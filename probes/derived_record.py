@@ -12,11 +12,13 @@ from probes.cell import Cell
 from probes.deploy import application_of
 from probes.errors import ExitCode, ProbeError
 from probes.journal import Journal
+from probes.kept import RUN_READINGS
 from probes.provenance import PROJECT_ROOT, operator_facts, read_commit
 from probes.readings import Reading
-from probes.record import CONTEXT_FILE, RUN_READINGS, End, seal, upload
+from probes.record import CONTEXT_FILE, End, seal, upload
 from probes.run_id import created_at, new_run_id
 from probes.spool import RunFolder
+from probes.store import pinned
 from probes.tables import encode_table, readings_table
 from probes.world import World
 from stacks.outputs import StackOutputs
@@ -48,7 +50,7 @@ def begin_record(
     """
     folder = world.spool.create(new_run_id())
     journal = Journal(folder.path)
-    journal.append("planned", stack=outputs.stack, store=store)
+    journal.append("planned", stack=outputs.stack, store=pinned(store))
     folder.write_json(
         CONTEXT_FILE,
         {

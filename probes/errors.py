@@ -2,12 +2,16 @@
 
 ProbeError
 ├── UsageError            2  a bad option, file or combination of them
+│   └── SchemaTooNew      2  a record was written by a later version of the program
 ├── InvalidMeasurement    3  the run was kept, but a gate failed
+├── RecordInvalid         3  what the store holds is no record, or not what its manifest says
 ├── TargetError           4  the stack, the cluster or the recorder is not as it must be
 │   ├── DeployFailed      4  `pulumi up` failed, or a pod cannot start
 │   └── NoMessage         4  the application runs, but no valid message arrived in time
 ├── StoreUnavailable      5  the record is complete on this machine only
 ├── SpoolFull             6  the disk of the spool is full; what was measured is sealed
+├── DiskFailed            6  the disk of the spool fails; what it took before is kept
+├── SpoolDamaged          3  files of a run are not what was written; nothing is deleted
 └── RecordConflict        7  the store holds other bytes under the run's name
 
 A message says what was read and from where, what was wrong, what the choices are, and what to type next.
@@ -56,6 +60,19 @@ class UsageError(ProbeError):
     """A bad option, file or combination of them."""
 
 
+class SchemaTooNew(UsageError):  # noqa: N818 - named after the condition
+    """A record was written by a later version of the program."""
+
+    default_reason = "schema_too_new"
+
+
+class RecordInvalid(ProbeError):  # noqa: N818 - named after the condition
+    """What the store holds is no record, or not what its manifest says."""
+
+    exit_code = ExitCode.INVALID
+    default_reason = "record_invalid"
+
+
 class InvalidMeasurement(ProbeError):  # noqa: N818 - named after the state that the record carries
     """A gate failed: the run is kept and marked."""
 
@@ -94,6 +111,20 @@ class SpoolFull(ProbeError):  # noqa: N818 - named after the condition
 
     exit_code = ExitCode.ABORTED
     default_reason = "spool_full"
+
+
+class DiskFailed(ProbeError):  # noqa: N818 - named after the event
+    """The disk that holds the spool returns errors."""
+
+    exit_code = ExitCode.ABORTED
+    default_reason = "disk_failed"
+
+
+class SpoolDamaged(ProbeError):  # noqa: N818 - named after the condition
+    """Files of a run in the spool are not what was once written; they stay where they are."""
+
+    exit_code = ExitCode.INVALID
+    default_reason = "spool_damaged"
 
 
 class RecordConflict(ProbeError):  # noqa: N818 - named after the condition

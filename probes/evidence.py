@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from probes.clock import ClockOffset
 from probes.samples import Window
+
+if TYPE_CHECKING:
+    # For its type alone: it brings an HTTP client, which programs that only read records do not need.
+    from probes.clock import ClockOffset
 
 Cell = str | int | float | bool | None
 
@@ -88,7 +91,7 @@ class ReaderSeries:
     tables: Mapping[str, SeriesTable]
     started_ns: int
     stopped_ns: int
-    clock: ClockOffset
+    clock: "ClockOffset"
     gaps: tuple[tuple[int, int], ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     late_reads: int = 0

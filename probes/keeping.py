@@ -12,6 +12,7 @@ from probes.deploy import application_of
 from probes.event_times import event_times, events_table_rows, images_pulled
 from probes.evidence import PhaseTime, ReaderSeries
 from probes.foreign_load import foreign_loads
+from probes.kept import samples_folder, write_repetition
 from probes.measurement import Evidence, Measurement, RunContext, failed, undeclared
 from probes.measurements.phases import start_of
 from probes.milestones import APPLICATION, RECORDER_CLOCK, first_valid_arrival_ns, pod_spans, stage_spans
@@ -20,7 +21,6 @@ from probes.phases import watch_times
 from probes.provenance import boot_id, load_average
 from probes.readers import covering
 from probes.readings import Reading, of_repetition
-from probes.record import samples_folder, write_repetition
 from probes.recorder import RecorderStatus
 from probes.run_state import Begun, Bench, Observed, Run
 from probes.samples import NO_SAMPLES, Samples

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from probes.kept import NOISE_FLOOR_FILE, repetition_readings
 from probes.plan import CONTROL_ARMS, Plan
 from probes.readings import Reading
-from probes.record import NOISE_FLOOR_FILE, repetition_readings
 from probes.run_state import Run
 from probes.stats import CONFIDENCE, LEAST_REPETITIONS, RESAMPLES
 

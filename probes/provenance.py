@@ -2,12 +2,15 @@
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
+
+from probes.spool import cache_home, data_home
 
 VERSIONS_OF = ("kr8s", "numpy", "polars", "pulumi", "pulumi-kubernetes")
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -73,17 +76,50 @@ def operator_facts() -> dict[str, object]:
     }
 
 
-def without_home(value: Any, home: str | None = None) -> Any:
-    """Replace the user's home folder in every text of a JSON value: a record names no place on a machine."""
-    own = home if home is not None else str(Path.home())
+def own_places() -> dict[str, str]:
+    """Give the folders of this user and this checkout, and what a record calls them instead."""
+    return {
+        str(PROJECT_ROOT): ".",
+        str(data_home()): "$XDG_DATA_HOME/ros2bench",
+        str(cache_home()): "$XDG_CACHE_HOME/ros2bench",
+        str(Path.home()): "~",
+    }
+
+
+def without_places(value: Any, places: Mapping[str, str] | None = None) -> Any:
+    """Replace folders in every text of a JSON value, and reduce the operator's files to their names.
+
+    A record names no place on the machine that made it.
+
+    Args:
+        value: What `json` reads.
+        places: Folders and their replacements; `own_places` by default.
+    """
+    known = own_places() if places is None else places
+    named = sorted((place for place in known if len(place) > 1), key=len, reverse=True)
+    pattern = re.compile("|".join(rf"{re.escape(place)}(?![\w.-])" for place in named) or r"(?!)")
+    return _replaced(value, pattern, known, ())
+
+
+def _replaced(value: Any, pattern: re.Pattern[str], places: Mapping[str, str], path: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return value.replace(own, "~") if len(own) > 1 else value
+        return (
+            Path(value).name
+            if value.startswith("/") and _is_of_the_operator(path)
+            else pattern.sub(lambda found: places[found[0]], value)
+        )
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Any]", value)
-        return {key: without_home(item, own) for key, item in items.items()}
+        return {key: _replaced(item, pattern, places, (*path, key)) for key, item in items.items()}
     if isinstance(value, list | tuple):
-        return [without_home(item, own) for item in cast("list[Any]", value)]
+        return [_replaced(item, pattern, places, path) for item in cast("list[Any]", value)]
     return value
+
+
+def _is_of_the_operator(path: tuple[str, ...]) -> bool:
+    """Tell whether a key of a spec names a file on the operator's machine."""
+    is_source = path[-1:] == ("source",) and path[-3:-2] == ("files",)
+    return is_source or path[-1:] == ("parametersFile",) or path[-2:] in {("images", "lock"), ("images", "registryCa")}
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -1,33 +1,29 @@
 """From a run's folder to its record: seal (pure function of the folder), then upload, manifest last.
 
-Sealing needs nothing but what the folder holds, so that a run whose process was killed is sealed just as well.
+Sealing needs nothing but what the folder holds, so that a run whose process was killed is sealed just as well. A file
+of the folder that is not what was written is left out, stays where it is, and makes the record invalid.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
 
-from probes.journal import Journal
-from probes.provenance import without_home
-from probes.readings import RUN, Reading
-from probes.sample_copy import read_copy
-from probes.samples import Window
+from probes.checksums import Proof, weakest
+from probes.errors import RecordConflict, SchemaTooNew, SpoolDamaged
+from probes.integrity import SCHEMA, Manifest, digest, part_problem, read_manifest
+from probes.journal import Entry, Journal, is_committed
+from probes.kept import copied_samples, read_kept
+from probes.provenance import without_places
 from probes.spool import MANIFEST_FILE, RunFolder
 from probes.store import Store
 from probes.summary import Value, summarise
-from probes.tables import TABLES, decode_table, encode_table, readings_from, readings_table, rows_table, samples_table
+from probes.tables import encode_table, readings_table
 
-SCHEMA = 1
 CONTEXT_FILE = "context.json"
-RUN_READINGS = "run.metrics.parquet"
-NOISE_FLOOR_FILE = "noise_floor.json"
-WINDOW_FILE = "window.json"
+DAMAGED = "damaged_files"
+CONFLICT = "record_conflict"
 PARTS = ("counters", "events", "metrics", "pods", "samples", "timeline")
 FACTS = (
     "repetition",
@@ -53,36 +49,13 @@ class End:
     reason: str | None
 
 
-def record_prefix(context: Mapping[str, Any]) -> str:
-    """Give the key prefix of a run's record, ending in a slash."""
-    date = datetime.fromisoformat(context["created_at"]).date().isoformat()
-    pattern, run_id = context["pattern"], context["run_id"]
-    return f"runs/schema={SCHEMA}/date={date}/pattern={pattern}/run={run_id}/"
-
-
-def repetition_file(repetition: int, name: str) -> str:
-    """Name a file of one repetition in a run's folder."""
-    return f"repetitions/{repetition:03d}.{name}"
-
-
-def write_repetition(
-    folder: RunFolder, repetition: int, facts: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]
-) -> None:
-    """Keep what one repetition left behind; the facts come last and make it count."""
-    for name, table in tables.items():
-        folder.write(repetition_file(repetition, f"{name}.parquet"), encode_table(table))
-    folder.write_json(repetition_file(repetition, "json"), dict(facts))
-
-
-def measured_something(folder: RunFolder) -> bool:
-    """Tell whether any sample or reading of the run is on the disk."""
-    kinds = ("*.samples.parquet", "*.copy/*", RUN_READINGS)
-    return any(found for kind in kinds for found in folder.repetitions.glob(kind))
-
-
-def decide_end(context: Mapping[str, Any], repetitions: Sequence[Mapping[str, Any]], end: End) -> End:
-    """Turn a run that came to its planned end into an invalid one where a gate failed."""
+def decide_end(
+    context: Mapping[str, Any], repetitions: Sequence[Mapping[str, Any]], end: End, damaged: Sequence[str] = ()
+) -> End:
+    """Turn a run that came to its planned end into an invalid one where a gate failed or a file is damaged."""
     failed = sorted({gate["name"] for facts in repetitions for gate in facts["gates"] if not gate["passed"]})
+    if end.state == "complete" and damaged:
+        return End("invalid", DAMAGED)
     if end.state == "complete" and len(repetitions) < context["plan"]["repetitions"]:
         return End("aborted", "incomplete")
     if end.state == "complete" and failed:
@@ -93,26 +66,34 @@ def decide_end(context: Mapping[str, Any], repetitions: Sequence[Mapping[str, An
 def seal(folder: RunFolder, journal: Journal, end: End) -> dict[str, Any]:
     """Write the record into the run's folder and give its manifest.
 
-    Sealing again replaces a seal that was never committed.
+    Sealing again, from the same files, writes the same bytes.
+
+    Raises:
+        SpoolFull: The disk has no room.
+        DiskFailed: The disk returns errors.
+        SpoolDamaged: What was known before the first repetition cannot be read.
     """
     folder.release()
     context = folder.read_json(CONTEXT_FILE)
-    repetitions = [json.loads(path.read_bytes()) for path in sorted(folder.repetitions.glob("[0-9][0-9][0-9].json"))]
-    final = decide_end(context, repetitions, end)
-    tables = {name: _joined(folder, name) for name in ("counters", "pods", "events", "timeline")}
-    tables["samples"] = _all_samples(folder, context)
-    readings = _readings(folder)
-    tables["metrics"] = readings_table(readings)
+    kept = read_kept(folder)
+    topics = [topic["name"] for topic in context["outputs"]["application"]["topics"]] if kept.copies else []
+    final = decide_end(context, kept.repetitions, end, kept.damaged)
+    joined = {name: kept.joined(name) for name in ("counters", "pods", "events", "timeline")}
+    readings = kept.readings()
+    joined["samples"] = pl.concat([kept.joined("samples"), *copied_samples(folder, kept, topics)])
+    joined["metrics"] = readings_table(readings)
     values = summarise(readings, seed=context["plan"]["seed"])
-    parts = {f"{name}.parquet": encode_table(tables[name]) for name in PARTS}
+    parts = {f"{name}.parquet": encode_table(joined[name]) for name in PARTS}
     for name, payload in parts.items():
         folder.write(f"sealed/{name}", payload)
-    floor = folder.read_json(NOISE_FLOOR_FILE) if (folder.path / NOISE_FLOOR_FILE).exists() else None
-    manifest = without_home(build_manifest(context, repetitions, values, final, parts) | {"noise_floor": floor})
+    manifest = build_manifest(context, kept.repetitions, values, final, parts) | {"noise_floor": kept.noise_floor}
+    if kept.damaged:
+        manifest["damaged"] = list(kept.damaged)
+    manifest = without_places(manifest)
     folder.write_json(f"sealed/{MANIFEST_FILE}", manifest)
     if final.state != "complete":
         journal.append(final.state, final.reason)
-    journal.append("sealed", manifest_sha256=_sha256((folder.sealed / MANIFEST_FILE).read_bytes()))
+    journal.append("sealed", manifest_sha256=digest((folder.sealed / MANIFEST_FILE).read_bytes()))
     return manifest
 
 
@@ -136,7 +117,7 @@ def build_manifest(
         "gates": gates,
         "metrics": {key: value.as_record() for key, value in values.items()},
         "parts": [
-            {"name": name, "bytes": len(payload), "sha256": _sha256(payload)} for name, payload in sorted(parts.items())
+            {"name": name, "bytes": len(payload), "sha256": digest(payload)} for name, payload in sorted(parts.items())
         ],
     }
 
@@ -148,61 +129,85 @@ def upload(folder: RunFolder, journal: Journal, store: Store) -> str:
 
     Raises:
         StoreUnavailable: The store cannot be reached, refuses, or is not to be trusted.
-        RecordConflict: Another record has the name of this run.
+        RecordConflict: Another record has the name of this run; the journal says so.
+        SpoolDamaged: What lies in the folder is not what was sealed.
+        SchemaTooNew: A later version of the program has sealed it.
     """
-    manifest = (folder.sealed / MANIFEST_FILE).read_bytes()
-    prefix = record_prefix(json.loads(manifest))
-    for part in json.loads(manifest)["parts"]:
-        store.put(prefix + part["name"], (folder.sealed / part["name"]).read_bytes())
-    address = store.address(prefix + MANIFEST_FILE)
-    journal.append("uploaded", address=address)
-    store.put(prefix + MANIFEST_FILE, manifest)
-    journal.append("committed", address=address)
+    payload = (folder.sealed / MANIFEST_FILE).read_bytes()
+    manifest = sealed_manifest(folder, payload)
+    address = store.address(manifest.prefix + MANIFEST_FILE)
+    try:
+        proofs: list[Proof] = [
+            store.put(manifest.prefix + part.name, intact_part(folder, manifest, part.name)) for part in manifest.parts
+        ]
+        journal.append("uploaded", address=address)
+        proofs.append(store.put(manifest.prefix + MANIFEST_FILE, payload))
+    except RecordConflict:
+        if not is_committed(journal.entries):
+            journal.append("sealed", CONFLICT, address=address)
+        raise
+    journal.append("committed", address=address, proof=weakest(proofs))
     return address
 
 
-def _readings(folder: RunFolder) -> tuple[Reading, ...]:
-    """Collect the readings of complete repetitions and of the run."""
-    complete = {path.name.split(".")[0] for path in folder.repetitions.glob("[0-9][0-9][0-9].json")}
-    found: list[Reading] = []
-    for path in sorted(folder.repetitions.glob("*.metrics.parquet")):
-        if path.name.split(".")[0] in complete or path.name.startswith("run."):
-            found += readings_from(decode_table(path.read_bytes()))
-    return tuple(found)
+def sealed_manifest(folder: RunFolder, payload: bytes) -> Manifest:
+    """Read the manifest of a sealed record.
+
+    Raises:
+        SchemaTooNew: A later version of the program has sealed it.
+        SpoolDamaged: It is no manifest.
+    """
+    place = str(folder.sealed / MANIFEST_FILE)
+    manifest = read_manifest(payload, place)
+    if isinstance(manifest, Manifest):
+        return manifest
+    if manifest.kind == "newer":
+        raise SchemaTooNew(f"{place} {manifest.text}.", next_step="resume it with the version that measured")
+    raise SpoolDamaged(f"{place} {manifest.text}.", next_step="python -m probes.doctor")
 
 
-def repetition_readings(folder: RunFolder) -> tuple[Reading, ...]:
-    """Collect the readings of repetitions, without those of the run."""
-    return tuple(reading for reading in _readings(folder) if reading.repetition != RUN)
+def intact_part(folder: RunFolder, manifest: Manifest, name: str) -> bytes:
+    """Read a sealed part.
+
+    Raises:
+        SpoolDamaged: It is not what the manifest lists.
+    """
+    path = folder.sealed / name
+    payload = path.read_bytes() if path.exists() else None
+    listed = next(part for part in manifest.parts if part.name == name)
+    problem = part_problem(listed, payload, str(path))
+    if payload is None or problem is not None:
+        raise SpoolDamaged(
+            f"{path} {problem.text if problem else 'is not there'}. Nothing was stored under its name.",
+            next_step=f"python -m probes.resume {folder.run_id}",
+        )
+    return payload
 
 
-def samples_folder(folder: RunFolder, repetition: int) -> Path:
-    """Give the folder into which the samples of a repetition are copied while it runs."""
-    return folder.path / repetition_file(repetition, "copy")
+def sealed_damage(folder: RunFolder, journal_digest: str | None) -> str | None:
+    """Say what is wrong with the sealed record in a folder; None where it is whole.
+
+    Args:
+        folder: The run's folder; it has a manifest.
+        journal_digest: SHA-256 of the manifest as the journal says it; None where it says nothing.
+
+    Raises:
+        SchemaTooNew: A later version of the program has sealed it.
+    """
+    payload = (folder.sealed / MANIFEST_FILE).read_bytes()
+    try:
+        manifest = sealed_manifest(folder, payload)
+        if journal_digest not in {None, digest(payload)}:
+            return f"{MANIFEST_FILE} is not the one that the journal names"
+        for part in manifest.parts:
+            intact_part(folder, manifest, part.name)
+    except SpoolDamaged as damage:
+        return damage.message
+    return None
 
 
-def _joined(folder: RunFolder, name: str) -> pl.DataFrame:
-    empty = rows_table(name, ())
-    found = [decode_table(path.read_bytes()) for path in sorted(folder.repetitions.glob(f"*.{name}.parquet"))]
-    return pl.concat([empty.select(TABLES[name].keys()), *found])
-
-
-def _all_samples(folder: RunFolder, context: Mapping[str, Any]) -> pl.DataFrame:
-    """Join the samples of all repetitions; of one that was cut off in the middle, what had been copied until then."""
-    whole = _joined(folder, "samples")
-    copies = sorted(
-        path for path in folder.repetitions.glob("*.copy") if not path.with_suffix(".samples.parquet").exists()
-    )
-    return pl.concat([whole, *(_copied(folder, int(path.stem), context) for path in copies)])
-
-
-def _copied(folder: RunFolder, repetition: int, context: Mapping[str, Any]) -> pl.DataFrame:
-    names = [topic["name"] for topic in context["outputs"]["application"]["topics"]]
-    samples = read_copy(samples_folder(folder, repetition), names)
-    file = repetition_file(repetition, WINDOW_FILE)
-    window = Window(**folder.read_json(file)) if (folder.path / file).exists() else None
-    return samples_table(repetition, samples, window)
-
-
-def _sha256(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()
+def sealed_digest(entries: Iterable[Entry]) -> str | None:
+    """Give the SHA-256 of the manifest that a journal says was sealed last; None where it says nothing."""
+    told = [entry.data.get("manifest_sha256") for entry in entries if entry.state == "sealed"]
+    known = [value for value in told if value]
+    return known[-1] if known else None

@@ -1,11 +1,18 @@
-"""`python -m probes.reference`: writes docs/metrics.md from the catalogue, so that the page cannot drift."""
+"""`python -m probes.reference`: writes what docs/ says of metrics and manifests from the code, so that it cannot drift.
 
+docs/metrics.md comes from the catalogue, docs/manifest.schema.json from the model of the manifest.
+"""
+
+import json
 from pathlib import Path
 
 from probes.catalogue import AGGREGATES, catalogue
+from probes.manifest import Manifest
 from probes.metrics import SHARED_REASONS, Metric
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = DOCS / "metrics.md"
+SCHEMA_FILE = DOCS / "manifest.schema.json"
 HEAD = """# Metrics
 
 <!-- Written by `python -m probes.reference` from the METRICS of the files in probes/measurements/; edit those. -->
@@ -39,6 +46,12 @@ def page() -> str:
     return HEAD + "\n".join([*rows, *proofs]) + "\n"
 
 
+def manifest_schema() -> str:
+    """Return the JSON Schema of a record's manifest."""
+    document = Manifest.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema"} | document, indent=2) + "\n"
+
+
 def _entry(metric: Metric) -> list[str]:
     symbol = f", {metric.symbol}" if metric.symbol else ""
     rows = [
@@ -60,3 +73,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    SCHEMA_FILE.write_text(manifest_schema())

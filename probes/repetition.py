@@ -18,11 +18,11 @@ from probes.errors import ProbeError
 from probes.evidence import Fault, PodIdentity, Readers
 from probes.faults import injected_between
 from probes.keeping import keep
+from probes.kept import repetition_file, samples_folder, write_window
 from probes.measurement import RunContext
 from probes.network_links import Links
 from probes.network_schedule import machines_to_probe, probing_meanwhile, with_bandwidth
 from probes.pod_identity import pod_identities
-from probes.record import WINDOW_FILE, repetition_file, samples_folder
 from probes.run_state import Begun, Bench, Observed, Run
 from probes.sample_copy import SampleCopy
 from probes.samples import Samples, Window
@@ -132,9 +132,7 @@ async def _watch(bench: Bench, run: Run, begun: Begun, watched: Watched, head: s
         await measurement.start(context)
     start_ns = begun.clock.to_recorder(time.time_ns())
     window = run.window = Window(start_ns, start_ns + round(durations.window_s * 1e9))
-    run.folder.write_json(
-        repetition_file(watched.repetition, WINDOW_FILE), {"start_ns": window.start_ns, "end_ns": window.end_ns}
-    )
+    write_window(run.folder, watched.repetition, window)
     probed = () if isinstance(machines, str) else machines
     async with probing_meanwhile(readers, probed, durations.window_s) as links, _copying(copy):
         await bench.world.screen.wait(f"{head}: measure", durations.window_s)

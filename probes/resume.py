@@ -7,15 +7,18 @@ from typing import Annotated, Any
 import typer
 
 from probes.console import Screen
-from probes.errors import ExitCode, ProbeError
-from probes.journal import Journal, JournalBusy
-from probes.record import CONTEXT_FILE, End, EndState, measured_something, seal, upload
-from probes.spool import RunFolder, Spool
+from probes.durable import disk_problems_named, sync_folder, unused
+from probes.errors import ExitCode, ProbeError, SpoolDamaged, StoreUnavailable
+from probes.integrity import digest
+from probes.journal import Journal, JournalBusy, is_committed
+from probes.kept import count_complete, measured_something
+from probes.record import CONTEXT_FILE, End, EndState, seal, sealed_damage, sealed_digest, upload
+from probes.spool import MANIFEST_FILE, RunFolder, Spool
 from probes.store import Store, open_store
 from stacks.outputs import Records
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-UPLOADABLE = frozenset({"sealed", "uploaded"})
+SEALED = frozenset({"sealed", "uploaded", "committed"})
 KILLED = "process_ended"
 ENDS: Mapping[str, EndState] = {"failed": "failed", "invalid": "invalid", "aborted": "aborted"}
 
@@ -30,17 +33,17 @@ class Resumed:
 
 
 def needs_resuming(folder: RunFolder) -> bool:
-    """Tell whether a run has something to bring to its record."""
-    entries = folder.read_journal().entries
-    if not entries or entries[-1].state == "committed" or folder.is_running():
+    """Tell whether a run has something to bring to its record; also one whose journal is lost."""
+    if is_committed(folder.read_journal().entries) or folder.is_running():
         return False
     return folder.is_sealed or measured_something(folder)
 
 
 def resume_run(folder: RunFolder, option: str | None) -> Resumed:
-    """Seal a run where its process was killed, then upload it.
+    """Seal a run where its process was killed, then upload it; repeating it changes nothing.
 
-    A run in which every planned repetition was collected is sealed as complete; otherwise as aborted.
+    A run in which every planned repetition was collected is sealed as complete; otherwise as aborted. A sealed record
+    that is no longer what was sealed is kept aside and made anew, unless it was stored already.
 
     Args:
         folder: The run's folder.
@@ -48,9 +51,9 @@ def resume_run(folder: RunFolder, option: str | None) -> Resumed:
     """
     try:
         with Journal(folder.path) as journal:
-            if journal.state not in UPLOADABLE:
-                seal(folder, journal, _end_of(folder, journal))
-            address = upload(folder, journal, _store_of(folder, journal, option))
+            if not _ensure_sealed(folder, journal):
+                return Resumed(folder.run_id, ExitCode.ABORTED, _nothing_measured(folder, journal))
+            address = upload(folder, journal, own_store(folder, option))
     except JournalBusy:
         return Resumed(folder.run_id, ExitCode.TARGET, "its process is still running")
     except ProbeError as problem:
@@ -58,20 +61,80 @@ def resume_run(folder: RunFolder, option: str | None) -> Resumed:
     return Resumed(folder.run_id, ExitCode.COMMITTED, address)
 
 
+def _ensure_sealed(folder: RunFolder, journal: Journal) -> bool:
+    """Bring a run to a whole sealed record; False where nothing was measured that one could be made of."""
+    if folder.is_sealed:
+        damage = sealed_damage(folder, sealed_digest(journal.entries))
+        if damage is None:
+            with disk_problems_named(folder.path):
+                # Whoever sealed it may have been killed before the last name was durable.
+                sync_folder(folder.sealed)
+                sync_folder(folder.path)
+            if journal.state not in SEALED:
+                payload = (folder.sealed / MANIFEST_FILE).read_bytes()
+                journal.append("sealed", manifest_sha256=digest(payload))
+            return True
+        if is_committed(journal.entries):
+            raise SpoolDamaged(
+                f"The sealed record of {folder.run_id} is damaged here: {damage}. It was stored before, as "
+                f"{_address(journal)}; nothing was changed.",
+                next_step=f"python -m probes.verify {folder.run_id} --store own",
+            )
+        if not measured_something(folder):
+            raise SpoolDamaged(
+                f"The sealed record of {folder.run_id} is damaged: {damage}; what it was made of is not there. "
+                "Nothing was changed.",
+                next_step=f"look into {folder.path}",
+            )
+        with disk_problems_named(folder.path):
+            folder.sealed.rename(unused(folder.path / "sealed.damaged"))
+            sync_folder(folder.path)
+    elif not measured_something(folder):
+        return False
+    seal(folder, journal, _end_of(folder, journal))
+    return True
+
+
+def _nothing_measured(folder: RunFolder, journal: Journal) -> str:
+    if journal.state not in ENDS:
+        journal.append("aborted", KILLED)
+    folder.release()
+    return "nothing was measured, so there is no record to make; its folder may be removed"
+
+
 def _end_of(folder: RunFolder, journal: Journal) -> End:
     for entry in reversed(journal.entries):
         if entry.state in ENDS:
             return End(ENDS[entry.state], entry.reason)
     plan: dict[str, Any] = folder.read_json(CONTEXT_FILE)["plan"]
-    done = len(list(folder.repetitions.glob("[0-9][0-9][0-9].json")))
     # A record without repetitions (probes.derived_record) is complete only if its own process says so.
-    return End("complete", None) if done == plan["repetitions"] > 0 else End("aborted", KILLED)
+    return End("complete", None) if count_complete(folder) == plan["repetitions"] > 0 else End("aborted", KILLED)
 
 
-def _store_of(folder: RunFolder, journal: Journal, option: str | None) -> Store:
-    context = folder.read_json(CONTEXT_FILE)
-    started_with = journal.entries[0].data.get("store")
-    return open_store(option or started_with, Records.model_validate(context["outputs"]["records"]))
+def _address(journal: Journal) -> str:
+    return next(str(entry.data.get("address")) for entry in journal.entries if entry.state == "committed")
+
+
+def own_store(folder: RunFolder, option: str | None = None) -> Store:
+    """Open the store that a run was started with, or the one that is named instead.
+
+    Raises:
+        StoreUnavailable: The journal does not tell any more which one that was.
+        UsageError: The option names no store.
+        SpoolDamaged: What the run knew of its stack cannot be read.
+    """
+    records = Records.model_validate(folder.read_json(CONTEXT_FILE)["outputs"]["records"])
+    if option is not None:
+        return open_store(option, records)
+    planned = [entry for entry in folder.read_journal().entries if entry.state == "planned"]
+    if not planned:
+        raise StoreUnavailable(
+            f"The journal of run {folder.run_id} is lost, and with it which store the run was started with. The record "
+            "is sealed on this machine.",
+            next_step=f"python -m probes.resume {folder.run_id} --store dir:PATH or s3://BUCKET[/PREFIX]",
+            reason="store_unknown",
+        )
+    return open_store(planned[0].data.get("store"), records)
 
 
 @app.command()

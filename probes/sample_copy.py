@@ -7,9 +7,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from probes.durable import FAILED, disk_problems_named, make_folder, sync_folder, unused, write_fully
+from probes.errors import DiskFailed
 from probes.recorder import RecorderClient
 from probes.samples import ROW_BYTES, Samples, decode_samples
-from probes.spool import disk_space_named
 
 SUFFIX = ".rows"
 
@@ -30,7 +33,8 @@ class SampleCopy:
         self._recorder = recorder
         self._capture = capture
         self._files = {topic: folder / file_name(topic) for topic in topics}
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk_problems_named(folder):
+            make_folder(folder)
 
     async def advance(self) -> int:
         """Fetch what is new and make it durable; gives how many samples that were.
@@ -38,15 +42,24 @@ class SampleCopy:
         Raises:
             TargetError: The recorder cannot be reached or no longer has the capture.
             SpoolFull: The disk has no room.
+            DiskFailed: The disk returned errors, twice for one topic.
         """
         fetched = 0
         for topic, path in self._files.items():
-            have = _whole_bytes(path)
-            new = await self._recorder.samples(self._capture, topic, have // ROW_BYTES)
-            if len(new):
-                _write(path, have, new.rows.astype("<i8").tobytes())
-            fetched += len(new)
+            try:
+                fetched += await self._fetch(topic, path)
+            except DiskFailed:
+                # What is in that file can no longer be relied on; the recorder still has all of it.
+                _set_aside(path)
+                fetched += await self._fetch(topic, path)
         return fetched
+
+    async def _fetch(self, topic: str, path: Path) -> int:
+        have = _whole_bytes(path)
+        new = await self._recorder.samples(self._capture, topic, have // ROW_BYTES)
+        if len(new):
+            _write(path, have, new.rows.astype("<i8").tobytes())
+        return len(new)
 
     def samples(self) -> dict[str, Samples]:
         """Read everything that has been copied."""
@@ -59,7 +72,10 @@ def read_copy(folder: Path, topics: Sequence[str]) -> dict[str, Samples]:
 
 
 def _read(path: Path, topic: str) -> Samples:
-    return decode_samples(path.read_bytes()[: _whole_bytes(path)] if path.exists() else b"", topic)
+    samples = decode_samples(path.read_bytes()[: _whole_bytes(path)] if path.exists() else b"", topic)
+    # A loss of power may leave zeros at the end, in place of rows that were never synced; no clock has ever told zero.
+    unwritten = np.flatnonzero(samples.column("monotonic_ns") == 0)
+    return Samples(samples.rows[: unwritten[0]]) if unwritten.size else samples
 
 
 def _whole_bytes(path: Path) -> int:
@@ -67,18 +83,26 @@ def _whole_bytes(path: Path) -> int:
     return size - size % ROW_BYTES
 
 
+def _set_aside(path: Path) -> None:
+    with disk_problems_named(path.parent):
+        if path.exists():
+            path.rename(unused(path.with_name(path.name + FAILED)))
+
+
 def _write(path: Path, position: int, payload: bytes) -> None:
     """Write behind the last whole row, over what an interruption has torn."""
-    with disk_space_named(path.parent):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    with disk_problems_named(path.parent):
+        is_new = not path.exists()
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             os.ftruncate(file, position)
-            while payload:
-                count = os.pwrite(file, payload, position)
-                position, payload = position + count, payload[count:]
+            os.lseek(file, position, os.SEEK_SET)
+            write_fully(file, payload)
             os.fdatasync(file)
         finally:
             os.close(file)
+        if is_new:
+            sync_folder(path.parent)
 
 
 def file_name(topic: str) -> str:

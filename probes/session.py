@@ -38,6 +38,7 @@ from probes.run_state import Bench, Run
 from probes.signed_http import forwarded_client
 from probes.signing import CallSigner, operator_key
 from probes.spool import Spool
+from probes.store import pinned
 from probes.tables import encode_table, readings_table
 from probes.world import Cluster, World
 from signing.keys import key_path
@@ -274,7 +275,7 @@ def start_run(spool: Spool, outputs: StackOutputs, recorder: RecorderClient, sto
     """Make the folder and the journal of a run."""
     folder = spool.create(new_run_id())
     journal = Journal(folder.path)
-    journal.append("planned", stack=outputs.stack, store=store)
+    journal.append("planned", stack=outputs.stack, store=pinned(store))
     return Run(outputs, folder, journal, recorder, all_measurements(), arm)
 
 

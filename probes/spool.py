@@ -8,22 +8,22 @@
     RUN_ID/sealed/                  the record exactly as it is stored: its tables and manifest.json
     RUN_ID/reserve                  space kept free, given back when the disk is full so that the run can be sealed
 
-Files appear whole or not at all (written aside, synced, renamed).
+Files appear whole or not at all (written aside, synced, renamed). What is found damaged is renamed (`.damaged`,
+`.failed`, journal.quarantined) and stays.
 """
 
-import errno
 import json
 import os
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from probes.errors import SpoolFull, UsageError
-from probes.journal import JOURNAL_FILE, Recovered, is_busy, recover, sync_folder
+from probes.durable import disk_problems_named, make_folder, replace_file, sync_folder, sync_name
+from probes.errors import SpoolDamaged, UsageError
+from probes.journal import JOURNAL_FILE, Recovered, is_busy, recover
 
 RESERVE_BYTES = 8 * 1024 * 1024
+RESERVE_FILE = "reserve"
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 MANIFEST_FILE = "manifest.json"
 
@@ -57,7 +57,7 @@ class RunFolder:
     def read_journal(self) -> Recovered:
         """Read the journal without touching it."""
         path = self.path / JOURNAL_FILE
-        return recover(path.read_bytes() if path.exists() else b"")
+        return recover(path.read_bytes() if path.exists() else b"", self.run_id)
 
     def is_running(self) -> bool:
         """Tell whether the process of the run is alive."""
@@ -68,21 +68,17 @@ class RunFolder:
 
         Raises:
             SpoolFull: The disk has no room.
+            DiskFailed: The disk returns errors.
         """
         path = self.path / name
-        aside = path.with_name(f"{path.name}.partial")
-        with disk_space_named(self.path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with aside.open("wb") as file:
-                    file.write(payload)
-                    file.flush()
-                    os.fsync(file.fileno())
-                aside.rename(path)
-            except OSError:
-                aside.unlink(missing_ok=True)
-                raise
-            sync_folder(path.parent)
+        with disk_problems_named(self.path):
+            make_folder(path.parent)
+            replace_file(path, payload)
+            # Of every folder down to the file: who made one may have been killed before its name was durable.
+            for folder in (path.parent, *path.parent.parents):
+                sync_folder(folder)
+                if folder == self.path:
+                    break
         return path
 
     def write_json(self, name: str, value: object) -> Path:
@@ -90,31 +86,46 @@ class RunFolder:
         return self.write(name, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON object of this folder."""
-        return cast("dict[str, Any]", json.loads((self.path / name).read_bytes()))
+        """Read a JSON object of this folder.
 
-    def reserve(self) -> None:
-        """Keep space free for the seal."""
-        with disk_space_named(self.path), (self.path / "reserve").open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        Raises:
+            SpoolDamaged: It is not there or not readable.
+        """
+        path = self.path / name
+        try:
+            found: object = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise SpoolDamaged(
+                f"{path} cannot be read ({error}); it stays there.", next_step="python -m probes.doctor"
+            ) from None
+        if not isinstance(found, dict):
+            raise SpoolDamaged(
+                f"{path} holds no JSON object. Nothing was deleted.", next_step="python -m probes.doctor"
+            )
+        return cast("dict[str, Any]", found)
+
+    def reserve(self, size_bytes: int = RESERVE_BYTES) -> None:
+        """Keep space free for the seal; what is kept already only grows."""
+        with disk_problems_named(self.path):
+            descriptor = os.open(self.path / RESERVE_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(descriptor).st_size < size_bytes:
+                    os.posix_fallocate(descriptor, 0, size_bytes)
+            finally:
+                os.close(descriptor)
 
     def release(self) -> None:
         """Give the kept space back."""
-        (self.path / "reserve").unlink(missing_ok=True)
+        (self.path / RESERVE_FILE).unlink(missing_ok=True)
 
+    def reserved_bytes(self) -> int:
+        """Give how much space is kept."""
+        path = self.path / RESERVE_FILE
+        return path.stat().st_size if path.exists() else 0
 
-@contextmanager
-def disk_space_named(folder: Path) -> Generator[None]:
-    """Turn a full disk into an error that a user can act on."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise SpoolFull(
-            f"The disk of {folder} is full ({error.strerror}). What was measured until then is kept.",
-            next_step="free space, then: python -m probes.doctor",
-        ) from error
+    def size_bytes(self) -> int:
+        """Give the size of all files of the run."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
 
 
 class Spool:
@@ -126,8 +137,11 @@ class Spool:
     def create(self, run_id: str) -> RunFolder:
         """Make the folder of a new run, with its reserve."""
         folder = RunFolder(self.root / run_id)
-        with disk_space_named(self.root):
-            folder.path.mkdir(parents=True, mode=0o700)
+        with disk_problems_named(self.root):
+            make_folder(self.root)
+            folder.path.mkdir(mode=0o700)
+            sync_folder(self.root)
+            sync_name(self.root)
         folder.reserve()
         return folder
 

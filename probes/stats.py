@@ -4,17 +4,26 @@ The repetition is the statistical unit. Intervals are bias-corrected and acceler
 `scipy.stats.bootstrap` computes too; here on numpy alone, because importing scipy.stats takes seconds.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from probes import student
+
 CONFIDENCE = 0.95
 RESAMPLES = 9_999
 LEAST_REPETITIONS = 3
 ROUNDING = 1e-12
+LEAST_BOOTSTRAP = 8
+"""Below this many values Student's t alone: resampled means cannot leave the sample's range, which of n values misses
+the truth with probability 2^(1-n)."""
+MOST_BOOTSTRAP = 200
+"""Above this many values Student's t alone: the mean is as good as normal, and resampling would take seconds."""
 
 FloatArray = NDArray[np.float64]
 
@@ -55,22 +64,81 @@ def estimate(values: Sequence[float], seed: int) -> Estimate | None:
 def bca_interval(sample: FloatArray, seed: int) -> tuple[float, float]:
     """Give the BCa bootstrap interval of the mean at the common confidence; a constant sample gives a point."""
     mean = float(sample.mean())
-    # What differs in the last digits only is rounding, not spread.
-    if float(np.ptp(sample)) <= ROUNDING * float(np.abs(sample).max()):
+    if is_constant(sample):
         return mean, mean
-    generator = np.random.default_rng(seed)
-    choices = generator.integers(0, sample.size, size=(RESAMPLES, sample.size))
-    means = sample[choices].mean(axis=1)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    return bca_bounds(resampled_means(sample, seed), mean, sample - mean, z)
+
+
+def mean_interval(sample: FloatArray, seed: int) -> tuple[float, float] | None:
+    """Give an interval of the mean that holds the truth as often as it says for few repetitions, too.
+
+    Student's t, widened from eight values on to the bootstrap where that is wider: BCa with the quantiles pushed
+    outwards for small samples (Hesterberg 2015, "What Teachers Should Know About the Bootstrap"). Of five values the
+    plain BCa interval holds the mean in 84 of 100 cases, this one in 95 (docs/comparing.md).
+
+    Args:
+        sample: One value per repetition.
+        seed: Of the bootstrap.
+
+    Returns:
+        The interval, None for fewer than three values; not below 0 where no value is.
+    """
+    if sample.size < LEAST_REPETITIONS:
+        return None
+    mean = float(sample.mean())
+    if is_constant(sample):
+        return mean, mean
+    half = student.quantile((1 + CONFIDENCE) / 2, sample.size - 1) * float(sample.std(ddof=1)) / math.sqrt(sample.size)
+    low, high = mean - half, mean + half
+    if LEAST_BOOTSTRAP <= sample.size <= MOST_BOOTSTRAP:
+        bounds = bca_bounds(resampled_means(sample, seed), mean, sample - mean, expanded_z(sample.size))
+        low, high = min(low, bounds[0]), max(high, bounds[1])
+    return (max(low, 0.0) if float(sample.min()) >= 0 else low), high
+
+
+def is_constant(sample: FloatArray) -> bool:
+    """Tell whether values differ in their last digits only, which is rounding, not spread."""
+    return float(np.ptp(sample)) <= ROUNDING * float(np.abs(sample).max())
+
+
+def expanded_z(size: int) -> float:
+    """Give the normal quantile with which a bootstrap interval is as wide as Student's (Hesterberg 2015)."""
+    return math.sqrt(size / (size - 1)) * student.quantile((1 + CONFIDENCE) / 2, size - 1)
+
+
+def resampled_means(sample: FloatArray, seed: int) -> FloatArray:
+    """Draw the bootstrap distribution of the mean; samples of one size are drawn alike from one seed."""
+    return _weights(sample.size, seed) @ sample
+
+
+def bca_bounds(
+    replicates: FloatArray, observed: float, influences: FloatArray, critical_z: float
+) -> tuple[float, float]:
+    """Give the BCa bounds of a statistic.
+
+    Args:
+        replicates: Its bootstrap distribution.
+        observed: Its value in the sample.
+        influences: How much each value of the sample moves it, on any scale; the acceleration follows from them.
+        critical_z: Normal quantile of the confidence, 1.96 for 95 %.
+    """
     normal = NormalDist()
-    # Ties count half, so that a sample of few distinct values is not pushed to one side.
-    below = (np.count_nonzero(means < mean) + np.count_nonzero(means <= mean)) / (2 * RESAMPLES)
-    bias = normal.inv_cdf(min(max(below, 1 / RESAMPLES), 1 - 1 / RESAMPLES))
-    left_out = (sample.sum() - sample) / (sample.size - 1)
-    spread = left_out.mean() - left_out
-    acceleration = float((spread**3).sum() / (6 * (spread**2).sum() ** 1.5))
-    bounds: list[float] = []
-    for probability in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2):
-        z = bias + normal.inv_cdf(probability)
-        adjusted = normal.cdf(bias + z / (1 - acceleration * z))
-        bounds.append(float(np.quantile(means, adjusted)))
-    return bounds[0], bounds[1]
+    # Ties, equal but for rounding, count half, so that a sample of few distinct values is not pushed to one side.
+    dust = ROUNDING * max(float(replicates.max()), -float(replicates.min()), abs(observed))
+    below = np.count_nonzero(replicates < observed - dust) + np.count_nonzero(replicates <= observed + dust)
+    share = below / (2 * replicates.size)
+    bias = normal.inv_cdf(min(max(share, 1 / replicates.size), 1 - 1 / replicates.size))
+    acceleration = float((influences**3).sum() / (6 * (influences**2).sum() ** 1.5))
+    probabilities = [normal.cdf(bias + z / (1 - acceleration * z)) for z in (bias - critical_z, bias + critical_z)]
+    low, high = np.quantile(replicates, probabilities)
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _weights(size: int, seed: int) -> FloatArray:
+    """Give a row for each resample: the share that each value of the sample has in it."""
+    choices = np.random.default_rng(seed).integers(0, size, size=(RESAMPLES, size))
+    rows = np.arange(RESAMPLES)[:, np.newaxis] * size
+    counts = np.bincount((choices + rows).ravel(), minlength=RESAMPLES * size)
+    return counts.reshape(RESAMPLES, size) / size

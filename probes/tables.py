@@ -62,6 +62,30 @@ TABLES: Mapping[str, Mapping[str, type[pl.DataType]]] = {
     "counters": COUNTERS,
 }
 
+LATER_COLUMNS: Mapping[str, frozenset[str]] = {"metrics": frozenset({"source", "resolution"})}
+"""Columns that the first records of schema 1 do not have: nobody told them, so they are null."""
+
+
+def conform(name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """Give the table `name` with exactly its columns; columns that a later program of this schema added are left out.
+
+    Raises:
+        ValueError: A column is missing or of another type.
+    """
+    expected = TABLES[name]
+    wrong = [
+        f"{column} is {table.schema[column]} instead of {dtype}"
+        for column, dtype in expected.items()
+        if column in table.schema and table.schema[column] != dtype
+    ]
+    lacking = expected.keys() - table.schema.keys()
+    wrong += [f"{column} is missing" for column in sorted(lacking - LATER_COLUMNS.get(name, frozenset()))]
+    if wrong:
+        raise ValueError(f"the columns of {name} are not those of its schema: {', '.join(wrong)}")
+    return table.with_columns(pl.lit(None, dtype=expected[column]).alias(column) for column in lacking).select(
+        expected.keys()
+    )
+
 
 def samples_table(repetition: int, topics: Mapping[str, Samples], window: Window | None) -> pl.DataFrame:
     """Make the samples table of one repetition; without a window no sample is inside one."""

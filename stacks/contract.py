@@ -5,6 +5,7 @@ from stacks import application, network
 from stacks.outputs import (
     Application,
     ComponentContainer,
+    ImageBase,
     MeasuredTopic,
     MountedOverlay,
     PlacedComponent,
@@ -44,6 +45,7 @@ def experiment(decided: Plan, *, cluster_uid: str, recorder_port: int) -> StackO
         network=network.contract(spec.network),
         records=Records(**spec.records.model_dump()),
         registry=decided.lock.registry,
+        image_base=_image_base(decided),
         platform=None if spec.platform == "none" else spec.platform,
         machine_readers=endpoint(stack, spec),
         spec=spec.model_dump(by_alias=True),
@@ -77,6 +79,14 @@ def measured(topic: graph.Topic, application: graph.Application) -> MeasuredTopi
         expected_rate_hz=topic.expected_rate_hz,
         is_result=topic.name == application.result,
     )
+
+
+def _image_base(decided: Plan) -> ImageBase | None:
+    """Base of the images, where all of them are of the lock and of ROS 2: it tells nothing about others."""
+    lock = decided.lock
+    if decided.deployed.master or not decided.images().keys() <= lock.digests.keys():
+        return None
+    return ImageBase(flavour=lock.flavour, ros_distro=lock.ros_distro)
 
 
 def _loader(decided: Plan, pod: graph.Pod) -> ComponentContainer | None:

@@ -132,6 +132,13 @@ class Records(Frozen):
     prefix: str = Field(description="Key prefix in the bucket, empty or ending in a slash.")
 
 
+class ImageBase(Frozen):
+    """What the images of the application are built on, as their lock tells."""
+
+    flavour: str | None = Field(description="Kind of base image: wheels or official.")
+    ros_distro: str | None = Field(description="ROS distribution inside.")
+
+
 class SpecOverride(Frozen):
     """What the command that deployed the stack changed in its spec (ROS2BENCH_SPEC_OVERRIDE)."""
 
@@ -155,6 +162,9 @@ class StackOutputs(Frozen):
     network: Network | None = Field(description="Network factors; none for a platform.")
     records: Records = Field(description="Where runs are stored.")
     registry: str | None = Field(description="Registry that the images come from; none for a platform.")
+    image_base: ImageBase | None = Field(
+        default=None, description="Base of the images; none for a platform, and where an image is not of the lock."
+    )
     platform: str | None = Field(description="Stack that holds the platform, if any.")
     machine_readers: MachineReaderEndpoint | None = Field(
         default=None, description="Readers of machine counters; none where the stack holds no platform with them."

@@ -271,7 +271,7 @@ class Records(Section):
     )
     endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/]+/?$",
+        pattern=r"^https?://[^\s/@]+/?$",
         description="S3 endpoint. None: the variable ROS2BENCH_RECORDS_ENDPOINT, else AWS.",
     )
     region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]+$", description="Region name for signing.")

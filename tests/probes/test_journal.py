@@ -1,15 +1,22 @@
 """The journal keeps every state that was synced, whatever happens to its end."""
 
+import errno
+import fcntl
 import json
+import os
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.errors import DiskFailed, SpoolFull
 from probes.journal import (
     JOURNAL_FILE,
+    LOCK_PAUSE_S,
     QUARANTINE_FILE,
     STATES,
     Entry,
@@ -84,10 +91,8 @@ def test_opening_keeps_what_it_cannot_read_aside_and_goes_on(tmp_path: Path) -> 
         file.write(b'{"seq": 1, "st')
     with Journal(tmp_path) as journal:
         journal.append("measuring", repetition=0)
-    assert [entry.state for entry in recover((tmp_path / JOURNAL_FILE).read_bytes()).entries] == [
-        "planned",
-        "measuring",
-    ]
+    content = (tmp_path / JOURNAL_FILE).read_bytes()
+    assert [entry.state for entry in recover(content, tmp_path.name).entries] == ["planned", "measuring"]
     assert (tmp_path / QUARANTINE_FILE).read_bytes() == b'{"seq": 1, "st'
 
 
@@ -105,3 +110,116 @@ def test_lines_are_plain_json() -> None:
             journal.append("failed", "no_message", repetition=2)
         line = json.loads((Path(name) / JOURNAL_FILE).read_text())
     assert (line["state"], line["reason"], line["data"]) == ("failed", "no_message", {"repetition": 2})
+
+
+def test_a_journal_that_an_earlier_version_began_is_continued(tmp_path: Path) -> None:
+    content, numbered = written([Entry(0, 1, "planned", None, {"store": None})])
+    (tmp_path / JOURNAL_FILE).write_bytes(content)
+    with Journal(tmp_path) as journal:
+        assert journal.entries == numbered
+        journal.append("aborted", "process_ended")
+    assert [entry.state for entry in recover((tmp_path / JOURNAL_FILE).read_bytes(), "other").entries] == [
+        "planned",
+        "aborted",
+    ]
+
+
+def test_the_journal_of_another_run_is_kept_aside(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with Journal(tmp_path / "one") as journal:
+        journal.append("planned", stack="monolithic")
+        journal.append("committed", address="somewhere")
+    content = (tmp_path / "one" / JOURNAL_FILE).read_bytes()
+    (tmp_path / "other" / JOURNAL_FILE).write_bytes(content)
+    with Journal(tmp_path / "other") as journal:
+        assert journal.state is None
+    assert (tmp_path / "other" / QUARANTINE_FILE).read_bytes() == content
+    assert (tmp_path / "other" / JOURNAL_FILE).read_bytes() == b""
+
+
+@given(st.binary(max_size=300))
+def test_anything_is_read_without_an_error_and_nothing_of_it_is_dropped(content: bytes) -> None:
+    recovered = recover(content, "run")
+    assert recovered.entries == ()
+    assert recovered.remainder == content
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000 + b"\n", b"{}\n", b"null\n", b'{"seq": 0, "state": []}\n', bytes(99)]
+)
+def test_lines_that_are_no_entries_are_not_read(content: bytes) -> None:
+    assert recover(content).entries == ()
+
+
+def test_white_space_that_nobody_wrote_is_damage() -> None:
+    content, _ = written([Entry(0, 1, "planned", None, {})])
+    assert recover(content.replace(b", ", b",  ", 1)).entries == ()
+
+
+def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("planned")
+        before = (tmp_path / JOURNAL_FILE).read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", failing(errno.ENOSPC, 1))
+            with pytest.raises(SpoolFull):
+                journal.append("deploying")
+        assert (tmp_path / JOURNAL_FILE).read_bytes() == before
+        journal.append("aborted", "spool_full")
+    assert [entry.state for entry in recover((tmp_path / JOURNAL_FILE).read_bytes(), tmp_path.name).entries] == [
+        "planned",
+        "aborted",
+    ]
+
+
+def test_after_a_failed_sync_the_journal_goes_on_in_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / JOURNAL_FILE
+    with Journal(tmp_path) as journal:
+        journal.append("planned")
+        before = path.stat().st_ino
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", failing(errno.EIO, 1))
+            journal.append("deploying")
+        assert path.stat().st_ino != before
+        assert (tmp_path / f"{JOURNAL_FILE}.failed").stat().st_ino == before
+        assert is_busy(tmp_path)
+        journal.append("ready")
+    assert [entry.state for entry in recover(path.read_bytes(), tmp_path.name).entries] == [
+        "planned",
+        "deploying",
+        "ready",
+    ]
+
+
+def test_a_journal_that_could_not_be_written_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("planned")
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", failing(errno.EIO, 9))
+            patch.setattr(os, "fsync", failing(errno.EIO, 9))
+            with pytest.raises(DiskFailed):
+                journal.append("deploying")
+        with pytest.raises(DiskFailed, match="takes no more"):
+            journal.append("committed")
+
+
+def test_who_only_looks_does_not_stop_who_opens(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append("planned")
+    looking = os.open(tmp_path / JOURNAL_FILE, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(LOCK_PAUSE_S, os.close, [looking]).start()
+    with Journal(tmp_path) as journal:
+        assert journal.state == "planned"
+
+
+def failing(number: int, times: int) -> Callable[[int], None]:
+    """Give a sync that fails so many times."""
+    left = iter(range(times))
+
+    def sync(_descriptor: int) -> None:
+        if next(left, None) is not None:
+            raise OSError(number, os.strerror(number))
+
+    return sync

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
-from probes import peak, report
+from probes import peak
 from probes.cell import manifests_of, records_of
+from probes.console import Screen
 from probes.errors import ExitCode, UsageError
 from probes.measurement import undeclared
 from probes.measurements.peak import METRICS, Measured
 from probes.peak import SearchEnded, find_peak, loss_of, reading_of
 from probes.plan import Durations
+from probes.report.__main__ import read_contents
+from probes.report.page import render
 from probes.search import Limits, NoPeak, Peak
 from probes.spool import Spool
 from probes.visit import Manner, Visited
@@ -82,7 +85,7 @@ def test_the_answer_is_a_record_with_its_trials(around: Outside, monkeypatch: py
         f"runs/schema=1/date={manifest['created_at'][:10]}/pattern=monolithic/run={manifest['run_id']}/manifest.json"
     )
     assert b"frames_hz_peak" in stored
-    page = report.render(report.read_record(manifest["run_id"], Spool(around.root)))
+    page = render(read_contents([str(Spool(around.root).find(manifest["run_id"]).sealed)], None, None, Screen()))
     assert "frames_hz_peak" in page
 
 

@@ -24,7 +24,7 @@ from probes.preconditions import (
     socket_buffers_allowed,
     space_for_the_run,
 )
-from probes.provenance import boot_id, is_dirt, without_home
+from probes.provenance import boot_id, is_dirt, without_places
 from probes.recorder import RecorderStatus
 from probes.samples import NO_SAMPLES, Samples, Window
 from probes.silence import explain_silence
@@ -138,7 +138,7 @@ def test_a_salt_alone_is_not_dirt() -> None:
 
 def test_homes_are_replaced_in_every_depth() -> None:
     value = {"a": ["/home/me/x", {"b": "file:///home/me"}], "c": 1}
-    assert without_home(value, "/home/me") == {"a": ["~/x", {"b": "file://~"}], "c": 1}
+    assert without_places(value, {"/home/me": "~"}) == {"a": ["~/x", {"b": "file://~"}], "c": 1}
 
 
 def rows(*columns: tuple[int, int]) -> Samples:

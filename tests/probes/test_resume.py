@@ -1,17 +1,19 @@
 """Runs that stopped anywhere come to their record, by the same bytes whoever tries again."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from probes.doctor import app as doctor_app
 from probes.doctor import diagnose
 from probes.errors import ExitCode
-from probes.journal import JOURNAL_FILE, Journal
+from probes.integrity import record_prefix
+from probes.journal import Journal
+from probes.kept import write_repetition
 from probes.readings import Reading
-from probes.record import CONTEXT_FILE, End, record_prefix, seal, write_repetition
+from probes.record import CONTEXT_FILE, End, seal
 from probes.resume import app as resume_app
 from probes.resume import needs_resuming, resume_run
 from probes.spool import RunFolder, Spool
@@ -150,28 +152,56 @@ def test_an_unknown_run_is_exit_2(spool: Spool) -> None:
     assert runner.invoke(resume_app, ["nope"]).exit_code == ExitCode.USAGE
 
 
-def test_the_doctor_names_state_and_next_command(spool: Spool, tmp_path: Path) -> None:
-    folder = run_folder(spool, tmp_path)
-    assert diagnose(folder).next_step == f"python -m probes.resume {RUN_ID}"
-    resume_run(folder, None)
-    found = diagnose(folder)
-    assert (found.state, found.next_step) == ("committed, complete", f"python -m probes.report {RUN_ID}")
-    shown = runner.invoke(doctor_app, [])
-    assert shown.exit_code == 0
-    assert RUN_ID in shown.stdout
-
-
-def test_the_doctor_sees_damage_and_emptiness(spool: Spool, tmp_path: Path) -> None:
-    assert "No runs" in runner.invoke(doctor_app, []).stdout
-    folder = run_folder(spool, tmp_path)
-    with (folder.path / JOURNAL_FILE).open("ab") as file:
-        file.write(b"torn")
-    assert "journal was damaged" in diagnose(folder).state
-    (folder.path / JOURNAL_FILE).write_bytes(b"")
-    assert diagnose(folder).state == "no readable journal"
-
-
-def test_a_run_that_measured_nothing_waits_for_nothing(spool: Spool, tmp_path: Path) -> None:
+def test_a_run_that_measured_nothing_is_closed_and_gives_its_reserve_back(spool: Spool, tmp_path: Path) -> None:
     folder = run_folder(spool, tmp_path, repetitions=0)
     assert not needs_resuming(folder)
-    assert diagnose(folder).next_step == "nothing was measured; the folder may be removed"
+    assert folder.reserved_bytes() > 0
+    resumed = resume_run(folder, None)
+    assert (resumed.code, "nothing was measured" in resumed.text) == (ExitCode.ABORTED, True)
+    assert folder.reserved_bytes() == 0
+    assert folder.read_journal().entries[-1].state == "aborted"
+    resume_run(folder, None)
+    assert len(folder.read_journal().entries) == 2
+
+
+def test_a_stored_run_is_never_sealed_again(spool: Spool, tmp_path: Path) -> None:
+    folder = run_folder(spool, tmp_path)
+    resume_run(folder, None)
+    before = {path.name: path.stat().st_ino for path in folder.sealed.iterdir()}
+    (folder.repetitions / "000.json").unlink()
+    assert resume_run(folder, None).code == ExitCode.COMMITTED
+    assert {path.name: path.stat().st_ino for path in folder.sealed.iterdir()} == before
+    (folder.sealed / "samples.parquet").write_bytes(b"damaged")
+    damaged = resume_run(folder, None)
+    assert damaged.code == ExitCode.INVALID
+    assert f"python -m probes.verify {RUN_ID} --store own" in damaged.text
+    assert (folder.sealed / "samples.parquet").read_bytes() == b"damaged"
+
+
+def test_a_stored_run_may_be_stored_elsewhere_too(spool: Spool, tmp_path: Path) -> None:
+    folder = run_folder(spool, tmp_path)
+    resume_run(folder, None)
+    other = resume_run(folder, f"dir:{tmp_path / 'other'}")
+    assert other.code == ExitCode.COMMITTED
+    assert Path(other.text).read_bytes() == (folder.sealed / "manifest.json").read_bytes()
+    assert not needs_resuming(folder)
+
+
+def test_a_damaged_context_is_named(spool: Spool, tmp_path: Path) -> None:
+    folder = run_folder(spool, tmp_path)
+    (folder.path / CONTEXT_FILE).write_bytes(b"{")
+    resumed = resume_run(folder, None)
+    assert resumed.code == ExitCode.INVALID
+    assert CONTEXT_FILE in resumed.text
+
+
+def test_a_damaged_record_whose_sources_are_gone_is_not_made_of_nothing(spool: Spool, tmp_path: Path) -> None:
+    folder = run_folder(spool, tmp_path)
+    with Journal(folder.path) as journal:
+        seal(folder, journal, End("complete", None))
+    shutil.rmtree(folder.repetitions)
+    (folder.sealed / "samples.parquet").write_bytes(b"damaged")
+    resumed = resume_run(folder, None)
+    assert resumed.code == ExitCode.INVALID
+    assert "what it was made of is not there" in resumed.text
+    assert (folder.sealed / "samples.parquet").read_bytes() == b"damaged"

@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from probes.checksums import Proof
 from probes.cluster import Permission
 from probes.conclusion import run_campaign
 from probes.console import Screen
@@ -472,7 +473,7 @@ class DownStore:
         """Fail."""
         raise StoreUnavailable("The S3 store cannot be reached.", next_step="start it")
 
-    def put(self, key: str, payload: bytes) -> None:
+    def put(self, key: str, payload: bytes) -> Proof:
         """Fail."""
         raise StoreUnavailable(f"{key} ({len(payload)} B) cannot be stored.", next_step="start it")
 
@@ -480,15 +481,19 @@ class DownStore:
         """Fail."""
         raise StoreUnavailable(f"{key} cannot be read.", next_step="start it")
 
+    def list(self, prefix: str) -> tuple[str, ...]:
+        """Fail."""
+        raise StoreUnavailable(f"{prefix} cannot be listed.", next_step="start it")
+
 
 class OccupiedStore(FolderStore):
     """A folder in which somebody has already taken every name."""
 
-    def put(self, key: str, payload: bytes) -> None:
+    def put(self, key: str, payload: bytes) -> Proof:
         """Find the name taken."""
         if key.endswith("samples.parquet"):
             super().put(key, b"other bytes")
-        super().put(key, payload)
+        return super().put(key, payload)
 
 
 def test_overlays_are_images_that_are_measured_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
