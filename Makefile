@@ -80,15 +80,16 @@ check: setup-development  ## Format, lint, types, import arrows
 
 test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
 	$(STAGE)
-	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store"
+	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store and not full"
 
 test-unit-thorough: setup-development  ## The same with new random examples, fifty times as many
 	$(STAGE)
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store"
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store and not full"
 
 test-stores: setup-development  ## Store tier: faults of a store from many seeds, and real SeaweedFS, one process and distributed
 	$(STAGE)
 	ROS2BENCH_TEST_SEEDS=50 $(PYTHON) -m pytest tests/stores
+	$(PYTHON) -m pytest tests/durability -m store
 
 test-images: setup-development  ## Image tier: build, inspect and run the images
 	$(STAGE)

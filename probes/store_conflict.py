@@ -9,5 +9,5 @@ def conflict(address: str) -> RecordConflict:
     """Say that the name of a record is taken by other bytes."""
     return RecordConflict(
         f"{address} exists with other bytes. Nothing was overwritten; both are kept.",
-        next_step="compare the two with: python -m probes.doctor",
+        next_step="compare the two with: python -m probes.verify --store own",
     )

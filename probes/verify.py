@@ -164,13 +164,13 @@ def _verify(parts: Sequence[str], *, every: bool, store: str | None, screen: Scr
         return verify_tree(opened)
     folders = [spool.find(part) for part in parts] or [folder for folder in spool.runs() if folder.is_sealed]
     found: list[Verified] = []
+    screen.step(f"check {len(folders)} of the runs of this machine")
     for folder in folders:
         if not folder.is_sealed:
             raise UsageError(
                 f"Run {folder.run_id} is not sealed: it has no record yet.",
                 next_step=f"python -m probes.resume {folder.run_id}",
             )
-        screen.step(f"check {folder.run_id}")
         found.append(verify_sealed(folder))
         if store is not None:
             opened = own_store(folder, None if store == OWN else store)

@@ -66,6 +66,13 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     assert all((file.parent / link).exists() for link in links), links
 
 
+def test_queries_are_those_that_are_tested() -> None:
+    queries = (PROJECT / "examples" / "queries" / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert blocks[1:] == re.findall(r"```python\n(.*?)```", queries, re.DOTALL)[:2]
+    assert [len(block.splitlines()) for block in blocks] == [4, 4, 4]
+
+
 def test_limits_come_before_results() -> None:
     assert README.index("## Limits") < README.index("## A result")
 

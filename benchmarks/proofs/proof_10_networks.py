@@ -14,7 +14,7 @@ NUMBER = 10
 PATTERNS = ("monolithic", "microservices", "composition", "overlay")
 MODES = ("server", "multicast", "static-peers", "host-network")
 REPETITIONS = 3
-"""The fewest that give an interval; the four patterns with more repetitions are compared by `python -m probes.compare`."""
+"""The fewest that give an interval."""
 FIGURE = "a value with an interval"
 
 

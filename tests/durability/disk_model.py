@@ -16,11 +16,13 @@ import random
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
+from tests.durability.disk_contents import File, Folder, Tree, surviving_tree
 
 Phase = Literal["before", "middle", "after"]
 ROOT = 0
@@ -29,25 +31,6 @@ PHASES: tuple[Phase, ...] = ("before", "middle", "after")
 
 class Death(BaseException):
     """The process ends here; no code of it runs on but what closes descriptors, as the system would."""
-
-
-@dataclass
-class File:
-    """A file as the process sees it, and as it would be found after a loss of power."""
-
-    seen: bytearray = field(default_factory=bytearray)
-    durable: bytes = b""
-    is_poisoned: bool = False
-    reserved_bytes: int = 0
-
-
-@dataclass
-class Folder:
-    """Names of a folder: what is durable, and the changes since, in their order."""
-
-    seen: dict[str, int] = field(default_factory=dict[str, int])
-    durable: dict[str, int] = field(default_factory=dict[str, int])
-    changes: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
 
 
 @dataclass(frozen=True)
@@ -129,27 +112,12 @@ class ModelledDisk:
 
     def lose_power(self, chance: random.Random) -> None:
         """Leave of the disk what is durable, and of the rest what chance says."""
-        tree = self._surviving_folder(ROOT, chance)
+        tree = surviving_tree(ROOT, self._folders, self._files, chance)
         self.format(self.capacity_bytes)
         with self.unwatched():
             self._write_tree(self.root, self._folders[ROOT], tree)
 
-    def _surviving_folder(self, inode: int, chance: random.Random) -> dict[str, Any]:
-        folder = self._folders[inode]
-        names = dict(folder.durable)
-        manner = chance.choice(("none", "all", "prefix", "any"))
-        end = {"none": 0, "prefix": chance.randint(0, len(folder.changes))}.get(manner, len(folder.changes))
-        for change in folder.changes[:end]:
-            if manner != "any" or chance.random() < 0.5:
-                _apply(names, change)
-        return {
-            name: self._surviving_folder(child, chance)
-            if child in self._folders
-            else _surviving_bytes(self._files[child], chance)
-            for name, child in names.items()
-        }
-
-    def _write_tree(self, path: Path, folder: Folder, tree: dict[str, Any]) -> None:
+    def _write_tree(self, path: Path, folder: Folder, tree: Tree) -> None:
         for name, content in tree.items():
             place, inode = path / name, next(self._numbers)
             if isinstance(content, dict):
@@ -228,10 +196,6 @@ class ModelledDisk:
             number = self._folders[number].seen.get(step) if number in self._folders else None
         return number
 
-    def _change(self, folder: Folder, *change: Any) -> None:
-        folder.changes.append(change)
-        _apply(folder.seen, change)
-
     def _room(self, more_bytes: int) -> None:
         if self.capacity_bytes is None:
             return
@@ -252,7 +216,7 @@ class ModelledDisk:
                 if is_new:
                     inode = next(self._numbers)
                     self._files[inode] = File()
-                    self._change(place[0], "add", place[1], inode)
+                    place[0].change("add", place[1], inode)
                 inode = place[0].seen[place[1]]
                 if flags & os.O_TRUNC:
                     self._files[inode].seen.clear()
@@ -303,16 +267,13 @@ class ModelledDisk:
         if inode in self._folders:
             if self.steps in self.fail_syncs:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
-            folder = self._folders[inode]
-            folder.durable = dict(folder.seen)
-            folder.changes.clear()
+            self._folders[inode].sync()
             return
         file = self._files[inode]
         if self.steps in self.fail_syncs:
             file.is_poisoned = True
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        if not file.is_poisoned:
-            file.durable = bytes(file.seen)
+        file.sync()
 
     def _ftruncate(self, real: Callable[..., None], descriptor: int, length: int) -> None:
         opened = self._opened.get(descriptor)
@@ -351,7 +312,7 @@ class ModelledDisk:
 
         def effect() -> None:
             real(source, target)
-            self._change(old[0], "rename", old[1], new[1], old[0].seen[old[1]])
+            old[0].change("rename", old[1], new[1], old[0].seen[old[1]])
 
         self.point(effect)
 
@@ -363,7 +324,7 @@ class ModelledDisk:
 
         def effect() -> None:
             real(source, target)
-            self._change(new[0], "add", new[1], old[0].seen[old[1]])
+            new[0].change("add", new[1], old[0].seen[old[1]])
 
         self.point(effect)
 
@@ -377,7 +338,7 @@ class ModelledDisk:
             real(path, mode)
             inode = next(self._numbers)
             self._folders[inode] = Folder()
-            self._change(place[0], "add", place[1], inode)
+            place[0].change("add", place[1], inode)
 
         self.point(effect)
 
@@ -389,37 +350,12 @@ class ModelledDisk:
 
         def effect() -> None:
             real(path, dir_fd=dir_fd)
-            self._change(place[0], "remove", place[1])
+            place[0].change("remove", place[1])
 
         self.point(effect)
 
     _rmdir = _unlink
 
 
-def _tree_of(folder: Path) -> dict[str, Any]:
+def _tree_of(folder: Path) -> Tree:
     return {path.name: _tree_of(path) if path.is_dir() else path.read_bytes() for path in folder.iterdir()}
-
-
-def _apply(names: dict[str, int], change: tuple[Any, ...]) -> None:
-    match change:
-        case ("add", name, inode):
-            names[name] = inode
-        case ("remove", name):
-            names.pop(name, None)
-        case ("rename", old, new, inode):
-            if names.get(old) == inode:
-                del names[old]
-            names[new] = inode
-        case _:
-            raise AssertionError(change)
-
-
-def _surviving_bytes(file: File, chance: random.Random) -> bytes:
-    """Give what is found of a file: what is durable, all of it, or something in between."""
-    seen, durable = bytes(file.seen), file.durable
-    if seen == durable:
-        return seen
-    common = next((at for at, (one, other) in enumerate(zip(seen, durable, strict=False)) if one != other), None)
-    common = min(len(seen), len(durable)) if common is None else common
-    cut = chance.randint(common, max(common, len(seen)))
-    return chance.choice((durable, seen, seen[:cut], seen[:cut] + bytes(len(seen) - cut)))

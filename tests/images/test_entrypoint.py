@@ -96,22 +96,19 @@ def test_unknown_names_are_asked_for_in_the_cluster_first_and_then_elsewhere_too
 
     def ask(name: str, elsewhere: bool) -> str | None:
         asked.append((now_s, name, elsewhere))
-        return {"early": "10.0.0.1", "late": "10.0.0.2" if now_s >= 0.5 else None, "robot": "192.0.2.1"}[name]
+        known_now = {"early": "10.0.0.1", "late": "10.0.0.2" if now_s >= 0.5 else None}
+        return known_now.get(name, "192.0.2.1" if elsewhere and name == "robot" else None)
 
     known = program.resolve(["early", "late"], 120.0, ask, lambda: now_s, sleep)
     assert known == {"early": "10.0.0.1", "late": "10.0.0.2"}
     assert asked == [(0.0, "early", False), (0.0, "late", False), (0.25, "late", False), (0.5, "late", False)]
 
     began_s = now_s
-    known = program.resolve(
-        ["robot"], 120.0, lambda _, elsewhere: "192.0.2.1" if elsewhere else None, lambda: now_s, sleep
-    )
+    known = program.resolve(["robot"], 120.0, ask, lambda: now_s, sleep)
     assert (known, now_s - began_s) == ({"robot": "192.0.2.1"}, 3.0)
 
     began_s = now_s
-    known = program.resolve(
-        ["early", "never"], 5.0, lambda name, _: {"early": "10.0.0.1"}.get(name), lambda: now_s, sleep
-    )
+    known = program.resolve(["early", "never"], 5.0, ask, lambda: now_s, sleep)
     assert (known, now_s - began_s) == ({"early": "10.0.0.1"}, 5.0)
 
 

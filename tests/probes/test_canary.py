@@ -21,10 +21,12 @@ from probes.console import Screen
 from probes.errors import ExitCode
 from probes.plan import Durations
 from probes.provenance import PROJECT_ROOT
+from probes.records import list_runs, read_manifest, read_table
 from probes.registry import RegistryProblem
 from probes.session import Request
 from probes.spool import Spool, cache_home, data_home
 from probes.store_folder import FolderStore
+from probes.tables import TABLES
 from probes.world import World
 from tests.probes.standins import Deployment, StandInCluster, StandInRecorder, StandInTarget, outputs_of
 
@@ -162,8 +164,12 @@ def test_what_replaces_a_folder_still_says_which(
     tmp_path: Path, home: Path, arguments: list[str], recorder: StandInRecorder
 ) -> None:
     run(tmp_path, home, recorder)
-    manifest = next(path for path in (tmp_path / "store").rglob("manifest.json"))
-    spec = json.loads(manifest.read_bytes())["spec"]
+    store = FolderStore(tmp_path / "store")
+    (record,) = list_runs(store)
+    assert {name: read_table(store, record, name).columns for name in TABLES} == {
+        name: list(columns) for name, columns in TABLES.items()
+    }
+    spec = read_manifest(store, record)["spec"]
     assert spec["images"] == {"lock": "lock.json", "registryCa": "ca.crt"}
     camera = spec["application"]["nodes"]["camera"]
     assert camera["parametersFile"] == "camera.yaml"

@@ -17,7 +17,7 @@ from probes.record import CONTEXT_FILE, End, seal
 from probes.resume import app as resume_app
 from probes.resume import needs_resuming, resume_run
 from probes.spool import RunFolder, Spool
-from probes.store import FolderStore
+from probes.store import FolderStore, pinned
 from probes.tables import readings_table, rows_table
 from tests.probes.standins import outputs_of
 
@@ -205,3 +205,9 @@ def test_a_damaged_record_whose_sources_are_gone_is_not_made_of_nothing(spool: S
     assert resumed.code == ExitCode.INVALID
     assert "what it was made of is not there" in resumed.text
     assert (folder.sealed / "samples.parquet").read_bytes() == b"damaged"
+
+
+def test_a_relative_folder_is_kept_as_it_holds_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert pinned("dir:records") == f"dir:{tmp_path.resolve() / 'records'}"
+    assert [pinned(option) for option in (None, "s3://bucket/prefix")] == [None, "s3://bucket/prefix"]

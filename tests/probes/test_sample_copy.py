@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probes.errors import TargetError
 from probes.recorder import RecorderClient
-from probes.sample_copy import SampleCopy, file_name
+from probes.sample_copy import SampleCopy, file_name, read_copy
+from probes.samples import COLUMNS, ROW_BYTES
 from probes.signed_http import forwarded_client
 from tests.probes.standins import TOPIC, Deployment, StandInRecorder
 
@@ -71,3 +73,10 @@ def test_a_capture_that_is_gone_leaves_what_was_copied(recorder: StandInRecorder
 def test_topics_never_share_a_file() -> None:
     topics = ["/a/b", "/a_b", "/a__b", "/a_/b", "/a/_b", "/ab"]
     assert len({file_name(topic) for topic in topics}) == len(topics)
+
+
+def test_zeros_that_a_loss_of_power_left_are_no_samples(tmp_path: Path) -> None:
+    rows = np.arange(1, 3 * len(COLUMNS) + 1, dtype="<i8").reshape(3, len(COLUMNS))
+    content = rows.tobytes() + bytes(2 * ROW_BYTES)
+    (tmp_path / file_name(TOPIC)).write_bytes(content + rows.tobytes() + b"torn")
+    assert read_copy(tmp_path, [TOPIC, "/absent"])[TOPIC].rows.tolist() == rows.tolist()
