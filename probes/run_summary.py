@@ -1,9 +1,11 @@
 """One run as its manifest tells it, which runs are asked for, and both as a Polars frame."""
 
+import gc
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -36,7 +38,6 @@ RUNS: Mapping[str, pl.DataType] = {
 """Columns of a frame of runs: `cell` and `noise_floor` are JSON, the conditions have a column each."""
 
 OWN = RUNS.keys() - CONDITION_TYPES.keys() - {"created_at"}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RunSummary(NamedTuple):
@@ -168,20 +169,36 @@ def in_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def summaries(frame: pl.DataFrame) -> tuple[RunSummary, ...]:
-    """Turn a frame of runs into values; runs of equal conditions share one."""
-    # Column by column, because making the values takes most of a comparison of a hundred thousand runs.
+    """Turn a frame of runs into values; runs of equal conditions share one.
+
+    Column by column: making the values takes most of a comparison of a hundred thousand runs.
+    """
     conditions: list[Any] = [None] * frame.height
     for *stated, positions in frame.with_row_index().group_by(CONDITION_TYPES.keys()).agg("index").iter_rows():
         shared = Conditions(*stated)
         for position in positions:
             conditions[position] = shared
     columns: dict[str, list[Any]] = {name: frame[name].to_list() for name in RUNS if name in OWN}
-    columns["created_at"] = [EPOCH + timedelta(microseconds=value) for value in frame["created_at"].to_physical()]
     for name in ("cell", "noise_floor"):
         parsed = {text: text and json.loads(text) for text in set(columns[name])}
         columns[name] = [parsed[text] for text in columns[name]]
-    rows = zip(*(columns[name] for name in RunSummary._fields[:-1]), conditions, strict=True)
-    return tuple(map(RunSummary._make, rows))
+    with _no_collection():
+        naive: list[datetime] = frame["created_at"].dt.replace_time_zone(None).to_numpy().astype(object).tolist()
+        columns["created_at"] = [moment.replace(tzinfo=UTC) for moment in naive]
+        rows = zip(*(columns[name] for name in RunSummary._fields[:-1]), conditions, strict=True)
+        return tuple(map(RunSummary._make, rows))
+
+
+@contextmanager
+def _no_collection() -> Generator[None]:
+    """Look for no garbage while many small values are made: there is none, and looking takes as long as making."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _json(value: object) -> str | None:
