@@ -14,7 +14,11 @@ Manifest = Mapping[str, Any]
 
 FOLDERS = ("/sys", "/sys/fs/cgroup")
 """Folders of the machine that every machine reader sees."""
-ASKED_FOLDERS = {"containerd": "machineReaders.allowImageRemoval", "tegrastats": "machineReaders.power.tegrastats"}
+ASKED_FOLDERS = {
+    "containerd": "machineReaders.allowImageRemoval",
+    "runtime-state": "machineReaders.runtimeState",
+    "tegrastats": "machineReaders.power.tegrastats",
+}
 """Volumes beside them, and the key of the stack file that asks for each."""
 FAULTS = "machineReaders.allowFaults"
 

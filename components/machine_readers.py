@@ -54,6 +54,7 @@ class MachineReadersArgs:
         resources: What one asks of its machine.
         power: Where power is read.
         containerd: Path of containerd's socket on the machines, if images may be listed and removed.
+        runtime_state: Folder of runc on the machines, if starts of containers are to be dated by it.
         faults: Whether network faults may be injected, which takes privilege.
         runtime_class: RuntimeClass that brings a GPU driver's library; none for the default one.
         asked_by: Keys of the stack file that ask for it.
@@ -65,6 +66,7 @@ class MachineReadersArgs:
     resources: Resources
     power: Power = field(default_factory=Power)
     containerd: str | None = None
+    runtime_state: str | None = None
     faults: bool = False
     runtime_class: str | None = None
     asked_by: tuple[str, ...] = ()
@@ -115,6 +117,8 @@ def settings(args: MachineReadersArgs) -> dict[str, Any]:
     }
     if args.containerd is not None:
         found["containerd"] = f"{HOST}{args.containerd}"
+    if args.runtime_state is not None:
+        found["runtime_state"] = f"{HOST}{args.runtime_state}"
     return found
 
 
@@ -187,6 +191,8 @@ def host_folders(args: MachineReadersArgs) -> HostFolders:
         # The folder, not the socket: containerd makes a new one whenever it starts.
         folder = str(PurePosixPath(args.containerd).parent)
         found["containerd"] = (folder, "Directory", f"{HOST}{folder}")
+    if args.runtime_state is not None:
+        found["runtime-state"] = (args.runtime_state, "Directory", f"{HOST}{args.runtime_state}")
     if args.power.tegrastats is not None:
         found["tegrastats"] = (args.power.tegrastats, "File", args.power.tegrastats)
     return found

@@ -112,7 +112,7 @@ class PhaseTime:
     """One pod (or, with an empty `pod`, the application) reached a phase: one row of the table `pods`.
 
     `at_ns` is the time as its source gives it, in the clock of whoever wrote it: the runner for `watch` and `poll`, the
-    machine `clock_machine` for `event_time`, `event_name` and `condition`, the recorder for `sample` (there
+    machine `clock_machine` for `runtime`, `event_time`, `event_name` and `condition`, the recorder for `sample` (there
     `clock_machine` is `recorder`).
     """
 

@@ -54,9 +54,9 @@ def first_arrivals(samples: Samples, window: Window) -> Samples:
     """Keep the first result of every frame that was due inside the window, in order of frame number."""
     numbered = samples.where((samples.column("frame_number") != ABSENT) & samples.in_window(window))
     order = np.lexsort((numbered.column("received_ns"), numbered.column("frame_number")))
-    ordered = Samples(numbered.rows[order])
+    ordered = Samples(numbered.rows[order], numbered.application_behind_ns)
     _, first = np.unique(ordered.column("frame_number"), return_index=True)
-    return Samples(ordered.rows[first])
+    return Samples(ordered.rows[first], ordered.application_behind_ns)
 
 
 def count_frames(samples: Samples, window: Window, expected_rate_hz: float | None) -> FrameCount | None:
@@ -102,7 +102,7 @@ def _due_inside(numbered: Samples, window: Window, period: float) -> int:
     Between the first and the last frame seen inside, every number counts. Beyond them the schedule is continued to
     the edges of the window, but never over a frame that was seen outside.
     """
-    due, frames = numbered.column("intended_ns"), numbered.column("frame_number")
+    due, frames = numbered.due_ns(), numbered.column("frame_number")
     earlier, later = frames[due < window.start_ns], frames[due >= window.end_ns]
     floor = int(earlier.max()) + 1 if earlier.size else 0
     ceiling = int(later.min()) - 1 if later.size else None

@@ -23,7 +23,7 @@ from probes.readers import covering
 from probes.readings import Reading, of_repetition
 from probes.recorder import RecorderStatus
 from probes.run_state import Begun, Bench, Observed, Run
-from probes.samples import NO_SAMPLES, Samples
+from probes.samples import NO_SAMPLES, Samples, placed
 from probes.tables import readings_table, rows_table, samples_table
 from probes.turn import before_updates
 
@@ -32,6 +32,9 @@ async def keep(bench: Bench, run: Run, repetition: int, begun: Begun, observed: 
     """Fetch the rest of the samples, judge, measure, and keep it all; gives the verdicts of the gates."""
     outputs, deployed = run.outputs, begun.deployed
     samples = await _all_samples(run, begun)
+    one_clock = is_one_clock(begun.status, observed.context.application_machines)
+    if not one_clock:
+        samples = {name: placed(found) for name, found in samples.items()}
     events = await bench.cluster.events(outputs.namespace)
     machines = await bench.cluster.machines()
     span_ns = (begun.clock.to_runner(observed.window.start_ns), begun.clock.to_runner(observed.window.end_ns))
@@ -47,7 +50,7 @@ async def keep(bench: Bench, run: Run, repetition: int, begun: Begun, observed: 
         window=observed.window,
         capture=observed.capture,
         clock=begun.clock,
-        is_one_clock=is_one_clock(begun.status, observed.context.application_machines),
+        is_one_clock=one_clock,
         deployment=deployed.times if deployed else None,
         pods=observed.pods,
         readers=covering(observed.readers, *span_ns),
@@ -166,6 +169,7 @@ def _timeline(
         return ()
     times = watch_times(begun.deployed.timeline)
     times += event_times(events, {state.name: state.machine for state in observed.before})
+    times += observed.starts
     if begun.discovered is not None:
         times.append(begun.discovered)
     first_ns = first_valid_arrival_ns(samples, begun.clock.to_recorder(begun.started_ns))
@@ -189,7 +193,8 @@ def _facts(evidence: Evidence, verdicts: Sequence[gates.Gate], load_before: floa
         "repetition": evidence.repetition,
         "window": asdict(evidence.window),
         "deployment": asdict(deployment) if deployment else None,
-        "clock": evidence.clock.as_record() | {"is_one_clock": evidence.is_one_clock},
+        "clock": evidence.clock.as_record()
+        | {"is_one_clock": evidence.is_one_clock, "application_behind_ns": evidence.samples.application_behind_ns},
         "capture": evidence.capture.model_dump(
             include={"started_ns", "stopped_ns", "samples", "dropped", "gaps", "cpu_ns", "drain_busy_ns"}
         ),

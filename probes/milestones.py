@@ -1,6 +1,6 @@
 """Pure: from all times of a start, whatever their source, to the length of each phase of each pod and of the whole.
 
-Of every phase the best source is taken (`event_time`, `event_name`, then `watch`), brought to the runner's clock; a
+Of every phase the best source is taken (`runtime`, `event_time`, `event_name`, then `watch`), brought to the runner's clock; a
 time of a clock whose offset is unknown is not used. A length is measured only where both its ends are known.
 """
 
@@ -22,7 +22,7 @@ NOT_SEEN = "not_seen"
 PRECEDING_UNKNOWN = "preceding_phase_unknown"
 ORDER_CONTRADICTS = "order_contradicts"
 
-BEST_FIRST = ("event_time", "event_name", "watch", "poll", "sample")
+BEST_FIRST = ("runtime", "event_time", "event_name", "watch", "poll", "sample")
 PER_CONTAINER = frozenset({"pulled", "started"})
 ONLY_IN_EVENTS = frozenset({"pulled"})
 ABSENT_BY_NATURE = frozenset({NO_INIT_CONTAINER, NO_STARTUP_PROBE})
@@ -133,6 +133,7 @@ def first_valid_arrival_ns(samples: Samples, since_ns: int) -> int | None:
     """Give the first arrival of a message that was published after a time, in the recorder's clock."""
     published = samples.column("published_ns")
     published = np.where(published == ABSENT, samples.column("source_ns"), published)
+    published = np.where(published == ABSENT, published, published + samples.application_behind_ns)
     arrivals = samples.column("received_ns")
     valid = arrivals[np.where(published == ABSENT, arrivals, published) > since_ns]
     return int(valid.min()) if valid.size else None

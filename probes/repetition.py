@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from probes import gates
 from probes.beginning import begin
 from probes.cluster import Machine
+from probes.container_starts import container_starts
 from probes.cycles import CYCLES
 from probes.deploy import application_of
 from probes.errors import ProbeError
@@ -95,6 +96,7 @@ async def _observe(bench: Bench, run: Run, begun: Begun, repetition: int, head: 
     before, pods = gates.pod_states(listed), pod_identities(listed)
     context = _context(bench.world, outputs, await bench.cluster.machines(), before)
     run.context = context
+    starts = await container_starts(bench.readers, pods) if begun.deployed else ()
     longest_s = plan.durations.window_s + plan.durations.drain_s + READER_SPARE_S
     faults: tuple[Fault, ...] = ()
     if plan.fault:
@@ -117,6 +119,7 @@ async def _observe(bench: Bench, run: Run, begun: Begun, repetition: int, head: 
         network=seen.network,
         faults=faults,
         fault_problems=injection.problems if injection else (),
+        starts=starts,
     )
 
 

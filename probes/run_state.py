@@ -81,6 +81,7 @@ class Begun:
 class Observed:
     """A repetition after its window: the captures are stopped, the last samples are not fetched yet.
 
+    `starts` are the times at which the containers of what was deployed began to run, where machine readers tell them;
     `fault_problems` says what a probe showed otherwise than the injected fault should.
     """
 
@@ -95,6 +96,7 @@ class Observed:
     network: Links = NOT_REQUESTED
     faults: tuple[Fault, ...] = ()
     fault_problems: tuple[str, ...] = ()
+    starts: tuple[PhaseTime, ...] = ()
 
 
 def result_topic(outputs: StackOutputs) -> MeasuredTopic:

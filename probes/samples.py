@@ -47,9 +47,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Samples:
-    """Every sample of one topic, in the order in which they were taken."""
+    """Every sample of one topic, in the order in which they were taken.
+
+    `application_behind_ns` places the application's stamps on the recorder's clock where these are two clocks
+    (`placed`); it tells what belongs to a window and is never part of a latency.
+    """
 
     rows: NDArray[np.int64]
+    application_behind_ns: int = 0
 
     def __len__(self) -> int:
         """Count the samples."""
@@ -61,15 +66,34 @@ class Samples:
 
     def where(self, mask: Mask) -> "Samples":
         """Give the samples that a mask selects."""
-        return Samples(self.rows[mask])
+        return Samples(self.rows[mask], self.application_behind_ns)
 
     def in_window(self, window: Window) -> Mask:
         """Tell which samples belong to the window: by their intended time, or by arrival where there is none."""
+        return window.holds(self.due_ns())
+
+    def due_ns(self) -> Column:
+        """Give the intended times on the recorder's clock; the arrival where there is none."""
         intended = self.column("intended_ns")
-        return window.holds(np.where(intended == ABSENT, self.column("received_ns"), intended))
+        return np.where(intended == ABSENT, self.column("received_ns"), intended + self.application_behind_ns)
 
 
 NO_SAMPLES = Samples(np.empty((0, len(COLUMNS)), dtype=np.int64))
+
+
+def placed(samples: Samples) -> Samples:
+    """Place samples of an application that reads another clock than the recorder.
+
+    The fastest message decides: the clocks differ by at most what lies between its stamps. Where a window begins is
+    late by that message's transport; a latency cannot be had from it.
+    """
+    received = samples.column("received_ns")
+    for name in ("source_ns", "published_ns", "intended_ns"):
+        sent = samples.column(name)
+        known = sent != ABSENT
+        if known.any():
+            return Samples(samples.rows, int((received[known] - sent[known]).min()))
+    return samples
 
 
 def joined(parts: Sequence[Samples]) -> Samples:

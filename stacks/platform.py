@@ -90,6 +90,7 @@ def readers_args(spec: StackSpec, decided: PlatformPlan, namespace: Namespace) -
         f"{SECTION}.enabled": wanted.enabled,
         f"{SECTION}.allowImageRemoval": wanted.allow_image_removal,
         f"{SECTION}.allowFaults": wanted.allow_faults,
+        f"{SECTION}.runtimeState": wanted.runtime_state is not None,
         f"{SECTION}.power.tegrastats": wanted.power.tegrastats is not None,
     }
     return MachineReadersArgs(
@@ -103,6 +104,7 @@ def readers_args(spec: StackSpec, decided: PlatformPlan, namespace: Namespace) -
         ),
         power=machine_readers.Power(source=wanted.power.source, tegrastats=wanted.power.tegrastats),
         containerd=wanted.containerd_socket if wanted.allow_image_removal else None,
+        runtime_state=wanted.runtime_state,
         faults=wanted.allow_faults,
         runtime_class=wanted.runtime_class,
         asked_by=tuple(key for key, is_asked in asked.items() if is_asked),

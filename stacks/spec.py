@@ -175,6 +175,13 @@ class MachineReaders(Section):
         pattern=ABSOLUTE_PATH,
         description="containerd's socket on the machines; k3s has it at /run/k3s/containerd/containerd.sock.",
     )
+    runtime_state: str | None = Field(
+        default=None,
+        pattern=ABSOLUTE_PATH,
+        description="Folder in which runc keeps a folder for each container, mounted read-only; of containerd, k3s's "
+        "too, /run/containerd/runc/k8s.io. With it the start of a container is dated by the kernel, without it by the "
+        "kubelet's event, which a busy machine writes late.",
+    )
     allow_faults: bool = Field(
         default=False,
         description="Run them privileged, so that delay, jitter, loss and rates can be injected into the network.",

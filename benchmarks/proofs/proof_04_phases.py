@@ -1,7 +1,8 @@
 """Proof 4: the phase `started` of a pod is when the kernel saw its program begin.
 
 Every pod of the microservices is started once more while the kernel's own process events are recorded. The record's
-time of the phase is compared with the exec of the container's program, which neither Kubernetes nor containerd reports.
+time of the phase, which the machine readers take from the runtime's folder, is compared with the exec of the
+container's program, which neither Kubernetes nor containerd reports.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ STARTS = 3
 PHASE = "started"
 CLAIM = "the phase `started` of a pod is the traced start of its container"
 FIGURE = "each within 10 ms"
-FINEST = ("event_name", "event_time", "watch")
+FINEST = ("runtime", "event_name", "event_time", "watch")
 """Sources of a phase's time, the finest first; whole seconds are no measurement of it."""
 
 
@@ -74,6 +75,7 @@ def compared(reported: Mapping[str, int], traced: Mapping[str, int]) -> tuple[li
 
 def prove(bench: Bench, *, reduced: bool) -> list[Finding]:
     """Start the pods again, several times, with the tracer on."""
+    bench.need_platform()
     bench.deploy(STACK, {"application": {"load": dict(SMALL_LOAD)}})
     errors_s: list[float] = []
     unmatched: list[str] = []

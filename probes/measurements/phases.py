@@ -26,7 +26,8 @@ from probes.milestones import (
 from probes.readings import Reading
 
 SOURCES = (
-    "the best of: the scheduler's `eventTime`, the nanoseconds in the name of a kubelet's event, the arrival in one "
+    "the best of: the kernel's date of the container's folder at its runtime (phase started, with `machineReaders."
+    "runtimeState`), the scheduler's `eventTime`, the nanoseconds in the name of a kubelet's event, the arrival in one "
     "pod watch; each value is tagged with the sources of both its ends"
 )
 WHY_MISSING = {
@@ -47,7 +48,7 @@ METRICS = (
         "time of a pod from the phase before to this one; the first, created, from the start of `pulumi up`; without "
         "the label pod the slowest pod of the application",
         source=SOURCES,
-        resolution="1 us (event_time), 1 ns (event_name), 1 ms (watch)",
+        resolution="a tick of the kernel, at most 10 ms (runtime), 1 us (event_time), 1 ns (event_name), 1 ms (watch)",
         error_bound="10 ms where the watch is an end (its lag), else the delay of the component that writes the event",
         missing=WHY_MISSING,
         labels={

@@ -95,10 +95,23 @@ def test_a_gpu_runtime_is_asked_for_its_library_alone() -> None:
     assert variables["NVIDIA_DRIVER_CAPABILITIES"] == "utility"
 
 
+def test_the_runtime_s_folder_is_mounted_read_only_where_the_stack_file_asks() -> None:
+    path = "/run/containerd/runc/k8s.io"
+    mounts = {mount["name"]: mount for mount in main(daemon_set(runtime_state=path))["volumeMounts"]}
+    assert settings(args(runtime_state=path))["runtime_state"] == mounts["runtime-state"]["mountPath"] == f"/host{path}"
+    assert mounts["runtime-state"]["readOnly"] is True
+    assert "runtime_state" not in settings(args())
+    assert "runtime-state" not in {mount["name"] for mount in main(daemon_set())["volumeMounts"]}
+
+
 BEYOND: dict[str, tuple[str, Callable[[Manifest], object]]] = {
     "containerd unasked": (
         "no_host_access",
         lambda m: pod(m)["volumes"].append({"name": "containerd", "hostPath": {"path": "/run/containerd"}}),
+    ),
+    "runtime's folder unasked": (
+        "no_host_access",
+        lambda m: pod(m)["volumes"].append({"name": "runtime-state", "hostPath": {"path": "/run/containerd/runc"}}),
     ),
     "whole disk": ("no_host_access", lambda m: pod(m)["volumes"].append({"name": "r", "hostPath": {"path": "/"}})),
     "secrets of the kubelet": (

@@ -66,6 +66,7 @@ def settings(folder: Path, **changed: Any) -> dict[str, Any]:
         ({"allow": {"everything": True}}, "allow is"),
         ({"allow": {"faults": "yes"}}, "allow is"),
         ({"containerd": 5}, "containerd is 5"),
+        ({"runtime_state": "run"}, "absolute path"),
         ({"spy": 1}, "unknown keys ['spy']"),
     ],
 )

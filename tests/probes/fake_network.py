@@ -9,7 +9,7 @@ import numpy as np
 
 from probes.errors import TargetError
 from probes.readers import ReaderSet
-from tests.probes.fake_readers import FakeReader, FakeStatus
+from tests.probes.fake_readers import NO_STARTS, FakeReader, FakeStatus
 
 PORT = 8091
 RTT_S = 0.0002
@@ -55,6 +55,8 @@ class FakeNetworkReader(FakeReader):
         self._check()
         self.network.log.append((method, f"{self.name}{path}"))
         content = body or {}
+        if path == "/v1/starts":
+            return NO_STARTS
         if path == "/v1/network/partner":
             self.network.announced.setdefault(self.address, set()).add(content["nonce"])
             return {"nonce": content["nonce"], "port": PORT}

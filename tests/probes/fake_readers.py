@@ -20,6 +20,7 @@ from probes.signed_http import CallRefused
 
 PERIOD_NS = 10_000_000
 CORES = 2
+NO_STARTS: Mapping[str, Any] = {"starts": [], "resolution_ns": 10_000_000, "missing": "runtime_state_not_asked"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class FakeReader:
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         self._check()
+        if path == "/v1/starts":
+            return NO_STARTS
         raise ValueError(f"{method} {path} is not offered here")
 
 

@@ -34,6 +34,8 @@ def test_the_finest_source_counts_and_whole_seconds_never() -> None:
         [
             row(at_ns=30),
             row(at_ns=20, source="event_name"),
+            row(pod="f", at_ns=70, source="event_name"),
+            row(pod="f", at_ns=65, source="runtime"),
             row(at_ns=10, source="condition"),
             row(pod="b", at_ns=50),
             row(pod="c", at_ns=60, source="condition"),
@@ -41,7 +43,7 @@ def test_the_finest_source_counts_and_whole_seconds_never() -> None:
             row(pod="e", repetition=1),
         ]
     )
-    assert proof.reported_starts(table, 0) == {"a": 20, "b": 50}
+    assert proof.reported_starts(table, 0) == {"a": 20, "b": 50, "f": 65}
 
 
 def test_containers_are_found_by_pod() -> None:

@@ -10,7 +10,7 @@ CONTRACT = 1
 KEYS = frozenset(
     {
         'contract', 'port', 'network_port', 'operator', 'period_s', 'cgroup_root', 'proc_root',
-        'sys_root', 'power', 'containerd', 'captures', 'allow',
+        'sys_root', 'power', 'containerd', 'runtime_state', 'captures', 'allow',
     }
 )  # fmt: skip
 ALLOWED = frozenset({'image_removal', 'faults'})
@@ -31,6 +31,8 @@ class Configuration:
         period_s: time between two readings while something is captured.
         power: settings of the power sources, as the stack file has them.
         containerd: its socket; none where images cannot be asked for.
+        runtime_state: folder in which runc keeps a folder for each container; none where starts
+            are not asked for.
         folder: where captures are kept, at most `limit_bytes` in all.
         allow_image_removal: whether images may be removed.
         allow_faults: whether network faults may be injected.
@@ -47,6 +49,7 @@ class Configuration:
     limit_bytes: int
     power: Mapping[str, Any] = field(default_factory=dict)
     containerd: Path | None = None
+    runtime_state: Path | None = None
     allow_image_removal: bool = False
     allow_faults: bool = False
 
@@ -84,6 +87,7 @@ def parse_configuration(content: Any) -> Configuration:
     right = right and all(isinstance(value, bool) for value in allow.values())
     _require(right, f'allow is {allow!r} but must be an object of {sorted(ALLOWED)}, true or false')
     containerd, captures = content.get('containerd'), content.get('captures')
+    runtime_state = content.get('runtime_state')
     right = isinstance(captures, dict) and captures.keys() == {'folder', 'limit_bytes'}
     _require(right, f'captures is {captures!r} but must be {{"folder", "limit_bytes"}}')
     return Configuration(
@@ -98,6 +102,7 @@ def parse_configuration(content: Any) -> Configuration:
         limit_bytes=_whole(captures, 'limit_bytes', 1 << 50),
         power=power,
         containerd=None if containerd is None else _folder(content, 'containerd'),
+        runtime_state=None if runtime_state is None else _folder(content, 'runtime_state'),
         allow_image_removal=allow.get('image_removal', False),
         allow_faults=allow.get('faults', False),
     )

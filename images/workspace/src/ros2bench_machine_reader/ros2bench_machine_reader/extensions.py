@@ -9,7 +9,9 @@ from ros2bench_machine_reader.routing import Extension
 from ros2bench_machine_reader.sources import Absent, Source
 
 SOURCE_MODULES = ('power',)
-ROUTE_MODULES = ('containerd_images', 'network_partner', 'network_probe', 'network_faults')
+ROUTE_MODULES = (
+    'container_starts', 'containerd_images', 'network_partner', 'network_probe', 'network_faults',
+)  # fmt: skip
 
 
 def open_sources(configuration: Configuration) -> Sequence[Source | Absent]:
