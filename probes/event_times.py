@@ -2,7 +2,7 @@
 
 Every time is tagged with its source, because their resolutions differ by nine orders of magnitude:
 
-    runtime      the kernel's date of the runtime's folder (a tick), through the machine reader: `probes.container_starts`
+    runtime      the kernel's date of the runtime's folder, by the machine reader (`probes.container_starts`)
     event_time   `eventTime` of the scheduler's event (microseconds)
     event_name   hexadecimal nanoseconds that end the name of a kubelet event
     watch        arrival at the runner's clock; includes the watch's lag (milliseconds)

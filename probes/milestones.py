@@ -1,7 +1,7 @@
 """Pure: from all times of a start, whatever their source, to the length of each phase of each pod and of the whole.
 
-Of every phase the best source is taken (`runtime`, `event_time`, `event_name`, then `watch`), brought to the runner's clock; a
-time of a clock whose offset is unknown is not used. A length is measured only where both its ends are known.
+Of every phase the best source is taken (`runtime`, `event_time`, `event_name`, then `watch`), brought to the runner's
+clock; a time of a clock whose offset is unknown is not used. A length is measured only where both its ends are known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

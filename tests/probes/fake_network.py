@@ -53,10 +53,10 @@ class FakeNetworkReader(FakeReader):
 
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         self._check()
-        self.network.log.append((method, f"{self.name}{path}"))
-        content = body or {}
         if path == "/v1/starts":
             return NO_STARTS
+        self.network.log.append((method, f"{self.name}{path}"))
+        content = body or {}
         if path == "/v1/network/partner":
             self.network.announced.setdefault(self.address, set()).add(content["nonce"])
             return {"nonce": content["nonce"], "port": PORT}

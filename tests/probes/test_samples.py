@@ -14,7 +14,7 @@ FASTEST_NS = 2 * MS
 
 
 def samples(ahead_ns: int, *, count: int = 40, source: bool = True) -> Samples:
-    """One result every 100 ms, 20 ms after its frame was due and 2 to 6 ms on its way, heard by a clock that is ahead."""
+    """One result every 100 ms, 20 ms after its frame was due and 2 to 6 ms on its way; the recorder is ahead."""
     number = np.arange(count)
     due = START_NS + number * PERIOD_NS
     published = due + 20 * MS

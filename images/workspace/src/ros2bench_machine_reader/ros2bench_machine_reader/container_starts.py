@@ -1,9 +1,10 @@
-"""`GET /v1/starts`: when the program of each container began to run, as its runtime's own folder tells.
+"""`GET /v1/starts`: when each container's program began to run, as its runtime's folder tells.
 
-runc keeps a folder for each container. Its `runc init` waits in it behind a named pipe; `runc start` opens the pipe, the
-program is executed, and the pipe is removed: the last change of the folder is dated by the kernel, to a tick of it.
-Whoever reports the start later (shim, containerd, kubelet) waits for processor time that the program already uses.
-Source: opencontainers/runc, libcontainer/container_linux.go (`exec`, `handleFifoResult`) and standard_init_linux.go.
+runc keeps a folder for each container, in which its `runc init` waits behind a named pipe.
+`runc start` opens the pipe, the program is executed, and the pipe is removed: that last change of
+the folder is dated by the kernel, to a tick of it. Whoever reports the start later (shim,
+containerd, kubelet) waits for processor time that the program already uses.
+Source: opencontainers/runc, libcontainer: `exec`, `handleFifoResult`, standard_init_linux.go.
 """
 
 import re
@@ -20,8 +21,8 @@ CONTAINER_ID = re.compile(r'[0-9a-f]{64}')
 RESOLUTION_NS = 10_000_000
 """The longest tick of a kernel (100 Hz): files are dated by its last one."""
 REWRITTEN_NS = 1_000_000
-"""Between making a container, which writes its state, and its start lies more than this; a later change of limits
-writes the state anew, and the folder is then dated by that."""
+"""Between making a container, which writes its state, and its start lies more than this. A later
+change of limits writes the state anew, and the folder is then dated by that."""
 NOT_ASKED = 'runtime_state_not_asked'
 NOT_FOUND = 'no_runtime_state'
 
