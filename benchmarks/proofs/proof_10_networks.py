@@ -15,6 +15,7 @@ PATTERNS = ("monolithic", "microservices", "composition", "overlay")
 MODES = ("server", "multicast", "static-peers", "host-network")
 REPETITIONS = 3
 """The fewest that give an interval."""
+WINDOW_S = 10.0
 FIGURE = "a value with an interval"
 
 
@@ -60,7 +61,7 @@ def prove(bench: Bench, *, reduced: bool) -> list[Finding]:
 def _cell(bench: Bench, pattern: str, mode: str, repetitions: int) -> Cell:
     try:
         bench.deploy(pattern, {"network": {"discovery": mode}})
-        evidence = bench.measure(repetitions=repetitions, duration_s=20.0)
+        evidence = bench.measure(repetitions=repetitions, duration_s=WINDOW_S)
     except ProbeError as problem:
         return Cell(pattern, mode, None, None, problem.message.splitlines()[0])
     if evidence.problem:

@@ -49,7 +49,8 @@ METRICS = (
         "the label pod the slowest pod of the application",
         source=SOURCES,
         resolution="a tick of the kernel, at most 10 ms (runtime), 1 us (event_time), 1 ns (event_name), 1 ms (watch)",
-        error_bound="10 ms where the watch is an end (its lag), else the delay of the component that writes the event",
+        error_bound="10 ms where the watch is an end (its lag), else the delay of the component that writes the event; "
+        "what starts together on few cores waits for a core before it can write (docs/proofs.md, proof 4)",
         missing=WHY_MISSING,
         labels={
             "phase=created": "start of `pulumi up` until the API server has the pod",

@@ -7,22 +7,29 @@ import polars as pl
 from benchmarks.proofs import proof_04_phases as proof
 
 
-def test_all_within_ten_milliseconds_hold() -> None:
-    assert proof.finding([0.002, -0.009, 0.0099]).verdict == "holds"
+ALONE, TOGETHER = proof.CLAIMS
 
 
-def test_one_beyond_fails_whatever_the_median() -> None:
-    found = proof.finding([0.001] * 10 + [0.011])
+def test_of_a_pod_that_starts_alone_each_start_counts() -> None:
+    assert proof.finding(ALONE, [0.002, -0.009, 0.0099]).verdict == "holds"
+    found = proof.finding(ALONE, [0.001] * 10 + [0.011])
     assert found.verdict == "fails"
     assert "11.000 ms at worst" in found.measured
+
+
+def test_of_pods_that_start_together_the_median_counts_and_the_worst_is_told() -> None:
+    found = proof.finding(TOGETHER, [0.001] * 10 + [0.3])
+    assert found.verdict == "holds"
+    assert "300.000 ms at worst" in found.measured
+    assert proof.finding(TOGETHER, [0.011] * 6 + [0.001] * 5).verdict == "fails"
 
 
 def test_a_pod_without_a_trace_is_not_passed_over() -> None:
     errors_s, unmatched = proof.compared({"a": 2_000_000, "b": 5}, {"a": 1_000_000, "c": 6})
     assert errors_s == [0.001]
     assert unmatched == ["b", "c"]
-    assert proof.finding(errors_s, unmatched).verdict == "not enough data"
-    assert proof.finding([]).verdict == "not enough data"
+    assert proof.finding(ALONE, errors_s, unmatched).verdict == "not enough data"
+    assert proof.finding(ALONE, []).verdict == "not enough data"
 
 
 def row(**changes: Any) -> dict[str, Any]:
