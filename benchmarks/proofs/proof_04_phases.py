@@ -34,9 +34,19 @@ class Claim:
 
 
 CLAIMS = (
-    Claim("monolithic", 5, True, "a pod that starts alone: `started` is its traced start", "each within 10 ms"),
     Claim(
-        "microservices", 3, False, "pods that start together: `started` is their traced start", "median within 10 ms"
+        stack="monolithic",
+        runs=5,
+        of_each=True,
+        text="a pod that starts alone: `started` is its traced start",
+        figure="each within 10 ms",
+    ),
+    Claim(
+        stack="microservices",
+        runs=3,
+        of_each=False,
+        text="pods that start together: `started` is their traced start",
+        figure="median within 10 ms",
     ),
 )
 FINEST = ("runtime", "event_name", "event_time", "watch")

@@ -6,7 +6,6 @@ import polars as pl
 
 from benchmarks.proofs import proof_04_phases as proof
 
-
 ALONE, TOGETHER = proof.CLAIMS
 
 
