@@ -19,7 +19,9 @@ from ros2bench_machine_reader.routing import Extension, Request, Response, Route
 PIPE = 'exec.fifo'
 STATE = 'state.json'
 CONTAINER_ID = re.compile(r'[0-9a-f]{64}')
-TICK_NS = round(time.clock_getres(time.CLOCK_REALTIME_COARSE) * 1e9)
+# Linux's number of it; Python has no name for the clock that files are dated by.
+CLOCK_REALTIME_COARSE = 5
+TICK_NS = round(time.clock_getres(CLOCK_REALTIME_COARSE) * 1e9)
 """Files are dated by the kernel's last tick, so half of one before the change in the mean."""
 REWRITTEN_NS = 1_000_000
 """Between making a container, which writes its state, and its start lies more than this. A later
