@@ -13,7 +13,7 @@ HEAD = """# Benchmarks
 <!-- Written by `python -m benchmarks.page` from benchmarks/results. -->
 
 Claims about time are ratios: both ways run one after the other, in an order drawn anew for each pair, and the ratio of
-a pair is what counts, with a 95 % bootstrap interval over pairs. A control runs one way against itself; where its
+a pair is what counts, with a 95 % interval over pairs. A control runs one way against itself; where its
 interval misses 1 the machine was too restless. *kept*: the whole interval is within the limit; *broken*: beyond it;
 *undecided*: on both sides. To measure them again: a lab that is up, nothing else running, and the command.
 """

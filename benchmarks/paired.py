@@ -26,7 +26,7 @@ Timed = Callable[[], float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ratio of two ways over pairs: geometric mean with its bootstrap interval.
+    """Ratio of two ways over pairs: geometric mean with its interval (`probes.stats.mean_interval`, on logarithms).
 
     Attributes:
         name: what is compared, first way over second.
@@ -72,7 +72,7 @@ def compare(
         ValueError: the pairs are incomplete or fewer than three.
     """
     ratios = [log(one / other) for one, other in zip(first, second, strict=True)]
-    found: Estimate | None = estimate(ratios, seed)
+    found: Estimate | None = estimate(ratios, seed, is_signed=True)
     if found is None or found.interval is None:
         raise ValueError(f"{name}: {len(ratios)} pairs carry no interval, at least three are needed")
     low, high = found.interval
@@ -100,7 +100,7 @@ def show(benchmark: str, comparisons: Sequence[Comparison], keep: Path | None) -
         comparisons: its control first.
         keep: folder; `python -m benchmarks.page` writes docs/benchmarks.md from benchmarks/results.
     """
-    table = Table(title="first / second, 95 % bootstrap interval over pairs", title_justify="left")
+    table = Table(title="first / second, 95 % interval over pairs", title_justify="left")
     for heading in ("comparison", "first s", "second s", "ratio", "interval", "pairs", "limit", "verdict"):
         table.add_column(heading, justify="left" if heading == "comparison" else "right")
     for one in comparisons:

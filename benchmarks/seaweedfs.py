@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -95,6 +96,14 @@ class SeaweedFS:
         """End a process without a word to it."""
         self._processes[name].kill()
         self._processes[name].wait()
+
+    def freeze(self, name: str) -> None:
+        """Stop a process where it is: its connections stay, and nothing is answered."""
+        self._processes[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen process go on."""
+        self._processes[name].send_signal(signal.SIGCONT)
 
     def admin(self) -> Any:
         """Client of the operator."""

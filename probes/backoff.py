@@ -26,7 +26,7 @@ class Backoff:
     attempts: int = 6
     first_s: float = 0.4
     longest_s: float = 20.0
-    total_s: float = 120.0
+    total_s: float = 85.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     chance: random.Random = field(default_factory=random.Random)
@@ -41,6 +41,7 @@ class Backoff:
         drawn_s = self.chance.uniform(0, min(self.longest_s, self.first_s * 2**attempt))
         return max(drawn_s, min(told_s, self.longest_s))
 
-    def may_go_on(self, attempt: int, began_s: float, wait_s: float) -> bool:
-        """Tell whether another request may follow the one with this number."""
-        return attempt + 1 < self.attempts and self.clock() + wait_s <= began_s + self.total_s
+    def may_go_on(self, attempt: int, began_s: float, wait_s: float, most: int | None = None) -> bool:
+        """Tell whether another request may follow the one with this number; `most` allows fewer of them."""
+        attempts = self.attempts if most is None else min(most, self.attempts)
+        return attempt + 1 < attempts and self.clock() + wait_s <= began_s + self.total_s

@@ -87,7 +87,7 @@ def _agreement(stack: str, key: str, pairs: Iterable[tuple[Manifest, Manifest]],
         one, other = value_of(control, key), value_of(cell, key)
         if one and other and one > 0 and other > 0:
             logs.append(math.log(one / other))
-    mean = estimate(logs, seed)
+    mean = estimate(logs, seed, is_signed=True)
     if mean is None:
         return None
     interval = None if mean.interval is None else (math.exp(mean.interval[0]), math.exp(mean.interval[1]))

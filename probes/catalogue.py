@@ -124,7 +124,7 @@ def explain(metric: Metric) -> str:
 
 
 AGGREGATES: Mapping[str, str] = {
-    "mean": "mean over repetitions, with a 95 % BCa bootstrap interval from three repetitions on",
+    "mean": "mean over repetitions, with a 95 % interval from three repetitions on",
     "sum": "sum over repetitions",
     "max": "largest of all repetitions",
 }

@@ -3,7 +3,6 @@
 Colours follow NO_COLOR. Bars move once a second, because what draws them may share its cores with what is measured.
 """
 
-import asyncio
 import json
 import sys
 import time
@@ -67,6 +66,9 @@ class Screen:
 
     async def wait(self, text: str, seconds: float) -> None:
         """Wait for a phase of known length, with a bar on a terminal."""
+        # Imported here because commands that read records wait for nothing, and its import takes a while.
+        import asyncio  # noqa: PLC0415
+
         if not self._progress.is_terminal or seconds < 2 * TICK_S:
             if seconds > 0:
                 self.step(f"{text}: {seconds:g} s")

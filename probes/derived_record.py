@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from probes.cell import Cell
+from probes.cluster import Machine
 from probes.deploy import application_of
 from probes.errors import ExitCode, ProbeError
 from probes.journal import Journal
@@ -72,6 +73,12 @@ def begin_record(
         },
     )
     return Derived(folder, journal, outputs, store)
+
+
+def note_machines(derived: Derived, machines: Sequence[Machine]) -> None:
+    """Write which machines the cluster has, once they are known: without them nobody can tell what is comparable."""
+    context = derived.folder.read_json(CONTEXT_FILE)
+    derived.folder.write_json(CONTEXT_FILE, {**context, "machines": [asdict(machine) for machine in machines]})
 
 
 def keep_readings(derived: Derived, readings: Sequence[Reading]) -> None:

@@ -21,7 +21,7 @@ from probes.cluster import connect
 from probes.console import Screen
 from probes.defined_update import DefinedUpdate, find_update, placed_component
 from probes.deploy import application_of, count_ready, expected_replicas
-from probes.derived_record import Derived, begin_record, finish_record, keep_readings
+from probes.derived_record import Derived, begin_record, finish_record, keep_readings, note_machines
 from probes.errors import ExitCode, ProbeError, UsageError
 from probes.evidence import Readers
 from probes.measurements.swap import memory_readings
@@ -157,6 +157,7 @@ async def _swap_all(
         endpoint = world.target.outputs(named).machine_readers if named else None
         door = reader_door(cluster, endpoint) if endpoint else None
         machines = await cluster.machines()
+        note_machines(record, machines)
         readers = await open_things.enter_async_context(connected(door, machines, boot_id(), world.screen.note))
         bench = Bench(world, cluster, outputs, listener, readers, wanted.timeout_s)
         swap, is_component = await _means(bench, update, record.folder.path, open_things)

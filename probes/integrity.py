@@ -14,10 +14,11 @@ from typing import Any, Literal, cast
 import polars as pl
 
 from probes.errors import ProbeError
-from probes.manifest import SCHEMA, parse_manifest
 from probes.tables import LATER_COLUMNS, TABLES
 
 MANIFEST_FILE = "manifest.json"
+SCHEMA = 1
+"""Version of the record's schema that this program writes, and the newest that it reads."""
 Kind = Literal["manifest", "newer", "missing", "size", "sha256", "schema", "place", "unknown", "twice", "unfinished"]
 """What can be wrong: `manifest` unreadable, `newer` than this program, a part `missing`, of another `size`, `sha256` or
 table `schema`, a record at another `place` than its manifest says, a file that is `unknown` there, a run that is there
@@ -134,6 +135,9 @@ def check_record(payload: bytes, read: Callable[[str], bytes | None], base: str 
         read: Gives the bytes of a part by its name, or None where there is none.
         base: What stands before the names in the keys of problems.
     """
+    # Imported here because making the model takes longer than what most commands need of this module.
+    from probes.manifest import parse_manifest  # noqa: PLC0415
+
     manifest = read_manifest(payload, base + MANIFEST_FILE)
     if isinstance(manifest, Problem):
         return Checked("", 0, len(payload), (manifest,))

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from probes.errors import RecordInvalid, SchemaTooNew
+from probes.integrity import SCHEMA
 
-SCHEMA = 1
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """For each older schema the function that makes a document of the next one of it; there is only schema 1 so far."""
 
@@ -42,8 +42,13 @@ class Measured(Entry):
 
     value: float = Field(description="Value of the run, in its unit.")
     unit: str = Field(description="Base unit; 1 for ratios and counts.")
-    interval: tuple[float, float] | None = Field(description="Bootstrap interval over repetitions; null below three.")
+    interval: tuple[float, float] | None = Field(description="Of the mean over repetitions; null below three.")
     confidence: float = Field(description="Confidence of the interval.")
+    method: str | None = Field(
+        default=None,
+        description="How the interval was computed: student_t, or student_t_or_bca (at each end the wider of Student's "
+        "t and the BCa bootstrap). Absent beside an interval: plain BCa, of the first records.",
+    )
     n: int = Field(ge=1, description="Repetitions with a value.")
     source: str | None = Field(default=None, description="Where the value came from, where that varies.")
     resolution: float | None = Field(default=None, description="Coarsest resolution among its sources.")

@@ -59,7 +59,7 @@ class Metric:
         error_bound: How far a value may be from the truth, and why.
         missing: Reasons of its own for a missing value, each with a sentence; `SHARED_REASONS` hold for every metric.
         labels: What each label says that tells apart values of this metric, by `label=value` or by `label`.
-        aggregate: How repetitions become the run's value: `mean` has a bootstrap interval, `sum` (counts) and `max` (an
+        aggregate: How repetitions become the run's value: `mean` has an interval, `sum` (counts) and `max` (an
             extreme) have none.
     """
 

@@ -17,6 +17,7 @@ from probes.observations import in_order, nothing_observed
 from probes.records import RecordStore, find_runs, observations
 from probes.run_summary import EVERY_RUN, RunFilter, RunSummary
 from probes.spool import MANIFEST_FILE, RunFolder, Spool
+from probes.store_folder import folder_named
 
 SPOOL = "spool"
 BUCKET_VARIABLE = "ROS2BENCH_RECORDS_BUCKET"
@@ -106,6 +107,8 @@ def open_sources(option: str | None, environment: Mapping[str, str] = os.environ
         return (SpoolRecords(),)
     if option is None and not environment.get(BUCKET_VARIABLE):
         return (SpoolRecords(),)
+    if option is not None and (folder := folder_named(option)) is not None:
+        return (folder,)
     # Imported here because the S3 client takes longer to import than a comparison takes.
     from probes.store_choice import chosen_store  # noqa: PLC0415
 
@@ -127,9 +130,9 @@ def find_in(sources: Sequence[RecordStore], where: RunFilter = EVERY_RUN) -> Fou
         problems += found.problems
         if isinstance(source, SpoolRecords):
             problems += source.problems
-        for run in found.runs:
-            if run.run_id not in runs:
-                runs[run.run_id], source_of[run.run_id] = run, source
+        new = {run.run_id: run for run in found.runs if run.run_id not in runs}
+        runs |= new
+        source_of |= dict.fromkeys(new, source)
     ordered = list(runs.values())
     if len(sources) > 1:
         ordered.sort(key=lambda run: (run.created_at, run.run_id))

@@ -9,6 +9,7 @@ columns. Nothing here writes.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -18,8 +19,7 @@ import polars as pl
 
 from probes.compacted import best_sets, collected, scan_observations, scan_runs
 from probes.errors import ProbeError, RecordInvalid, StoreUnavailable
-from probes.integrity import MANIFEST_FILE, digest
-from probes.manifest import SCHEMA, read_document, too_new
+from probes.integrity import MANIFEST_FILE, SCHEMA, digest
 from probes.observations import in_order as observations_in_order
 from probes.observations import nothing_observed, observations_of
 from probes.run_summary import EVERY_RUN, RunFilter, RunSummary, in_order, run_row, runs_frame, summaries
@@ -54,8 +54,8 @@ class RecordStore(Protocol):
 class ListsFolders(Protocol):
     """A store that can list the runs without everything in them."""
 
-    def folders(self, prefix: str) -> Sequence[str]:
-        """Give the names of the folders right below a prefix."""
+    def folders(self, prefix: str, known: AbstractSet[str] = frozenset()) -> Sequence[str]:
+        """Give the names of the folders right below a prefix, but for those that are known."""
         ...
 
 
@@ -188,12 +188,16 @@ def _run_folders(store: ListsFolders, known: Collection[str]) -> Iterator[str]:
     above = [RUNS]
     for _ in ("schema", "date", "pattern"):
         above = [f"{prefix}{name}/" for prefix in above for name in store.folders(prefix)]
+    names = {f"{RUN}{run_id}" for run_id in known}
     for prefix in above:
-        yield from (f"{prefix}{name}/" for name in store.folders(prefix) if name.removeprefix(RUN) not in known)
+        yield from (f"{prefix}{name}/" for name in store.folders(prefix, names))
 
 
 def manifest_at(store: RecordStore, prefix: str) -> dict[str, Any]:
     """Read the manifest below a prefix; see `read_manifest`."""
+    # Imported here because making the model takes as long as comparing a hundred thousand compacted runs.
+    from probes.manifest import read_document, too_new  # noqa: PLC0415
+
     place, key = _place_of_run(prefix), prefix + MANIFEST_FILE
     if place.schema > SCHEMA:
         raise too_new(store.address(key), place.schema)

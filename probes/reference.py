@@ -18,10 +18,11 @@ HEAD = """# Metrics
 <!-- Written by `python -m probes.reference` from the METRICS of the files in probes/measurements/; edit those. -->
 
 Every metric is in every record, as a value with its interval or as `missing(reason)`. The repetition is the
-statistical unit: the value is the mean over repetitions of the number of each repetition, the interval is a 95 % BCa
-bootstrap over repetitions (three or more); counts are summed. Times are in seconds, sizes in bytes. *Symbol*: as the
-literature has it. `python -m probes.run --explain METRIC` prints one entry;
-[add-a-measurement.md](add-a-measurement.md) shows how to add one.
+statistical unit: the value is the mean over repetitions of the number of each repetition, the interval is that of the
+mean at 95 % (three repetitions or more; Student's t, from eight on widened to the BCa bootstrap:
+[comparing.md](comparing.md)); counts are summed. Times are in seconds, sizes in bytes. *Symbol*: as the literature has
+it. `python -m probes.run --explain METRIC` prints one entry; [add-a-measurement.md](add-a-measurement.md) shows how to
+add one.
 
 | metric | symbol | unit | definition |
 |---|---|---|---|

@@ -5,7 +5,7 @@ import json
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -38,6 +38,7 @@ RUNS: Mapping[str, pl.DataType] = {
 """Columns of a frame of runs: `cell` and `noise_floor` are JSON, the conditions have a column each."""
 
 OWN = RUNS.keys() - CONDITION_TYPES.keys() - {"created_at"}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RunSummary(NamedTuple):
@@ -173,20 +174,37 @@ def summaries(frame: pl.DataFrame) -> tuple[RunSummary, ...]:
 
     Column by column: making the values takes most of a comparison of a hundred thousand runs.
     """
-    conditions: list[Any] = [None] * frame.height
-    for *stated, positions in frame.with_row_index().group_by(CONDITION_TYPES.keys()).agg("index").iter_rows():
-        shared = Conditions(*stated)
-        for position in positions:
-            conditions[position] = shared
-    columns: dict[str, list[Any]] = {name: frame[name].to_list() for name in RUNS if name in OWN}
-    for name in ("cell", "noise_floor"):
-        parsed = {text: text and json.loads(text) for text in set(columns[name])}
-        columns[name] = [parsed[text] for text in columns[name]]
     with _no_collection():
-        naive: list[datetime] = frame["created_at"].dt.replace_time_zone(None).to_numpy().astype(object).tolist()
-        columns["created_at"] = [moment.replace(tzinfo=UTC) for moment in naive]
-        rows = zip(*(columns[name] for name in RunSummary._fields[:-1]), conditions, strict=True)
+        columns: dict[str, list[Any]] = {name: _values(frame[name]) for name in RUNS if name in OWN}
+        for name in ("cell", "noise_floor"):
+            parsed = {text: text and json.loads(text) for text in set(columns[name])}
+            columns[name] = [parsed[text] for text in columns[name]]
+        since = frame["created_at"].dt.epoch("us").to_numpy().astype("timedelta64[us]")
+        deltas: list[timedelta] = since.astype(object).tolist()
+        columns["created_at"] = [EPOCH + delta for delta in deltas]
+        rows = zip(*(columns[name] for name in RunSummary._fields[:-1]), _conditions(frame), strict=True)
         return tuple(map(RunSummary._make, rows))
+
+
+def _values(column: pl.Series) -> list[Any]:
+    """Give the values of a column; of one that holds the same throughout, as many do, a single one is made."""
+    if column.len() and bool(column.eq_missing(column[0]).all()):
+        return [column[0]] * column.len()
+    return column.to_list()
+
+
+def _conditions(frame: pl.DataFrame) -> list[Conditions]:
+    """Give the conditions of each run, one object for equal ones; they seldom change from one run to the next."""
+    if frame.is_empty():
+        return []
+    stated = frame.select(CONDITION_TYPES.keys())
+    changes = stated.select(pl.any_horizontal(pl.all().ne_missing(pl.all().shift()))).to_series()
+    first = [0, *(position for position in changes.arg_true() if position)]
+    known: dict[tuple[Any, ...], Conditions] = {}
+    found: list[Conditions] = []
+    for begin, end, values in zip(first, [*first[1:], frame.height], stated[first].iter_rows(), strict=True):
+        found += [known.setdefault(values, Conditions(*values))] * (end - begin)
+    return found
 
 
 @contextmanager

@@ -21,6 +21,8 @@ Answer = TypeVar("Answer")
 class S3Connection:
     """What sends requests about one bucket; several threads may share it.
 
+    What is asked for ends at most `backoff.total_s` + `connect_s` + `answer_s` after the store fell silent.
+
     Args:
         bucket: The bucket that errors name.
         endpoint: Address; None means AWS.
@@ -57,8 +59,12 @@ class S3Connection:
         scheme, separator, rest = self._endpoint.rpartition("://")
         return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
-    def call(self, operation: "Callable[[S3Client], Answer]") -> Answer:
+    def call(self, operation: "Callable[[S3Client], Answer]", *, attempts: int | None = None) -> Answer:
         """Do something with the store, again where that may help; expired credentials are read anew once.
+
+        Args:
+            operation: What to do; it sends one request.
+            attempts: Most requests, where the backoff allows too many.
 
         Raises:
             StoreUnavailable: It cannot be done.
@@ -74,7 +80,7 @@ class S3Connection:
                     self._client, is_renewed = None, True
                     continue
                 wait_s = self._backoff.wait_s(attempt, retry_after_s(error))
-                if not is_passing(error) or not self._backoff.may_go_on(attempt, began_s, wait_s):
+                if not is_passing(error) or not self._backoff.may_go_on(attempt, began_s, wait_s, attempts):
                     raise explain(error, bucket=self._bucket, where=self.where, secrets=self._secrets()) from None
             self._backoff.sleep(wait_s)
             attempt += 1

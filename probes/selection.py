@@ -171,7 +171,12 @@ def _best_reference(slots: Sequence[Slot]) -> _Reference:
     # What runs without Kubernetes leave out cannot be what others are held against.
     others = [run for slot in slots for run in slot.runs if run.state == "complete" and run.pattern != BASELINE]
     candidates = others if known and known[0].pattern == BASELINE else known
-    newest = {_Reference(run.conditions, levels_of(run)): position for position, run in enumerate(candidates)}
+    # Runs that were read together share their conditions: telling these objects apart is enough for most of them.
+    distinct = {(id(run.conditions), levels_of(run)): (run, position) for position, run in enumerate(candidates)}
+    newest: dict[_Reference, int] = {}
+    for run, position in distinct.values():
+        reference = _Reference(run.conditions, levels_of(run))
+        newest[reference] = max(position, newest.get(reference, -1))
     if not newest:
         raise UsageError(
             f"{slots[0].name} has no complete run: {_states(slots[0].runs)}.",

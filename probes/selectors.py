@@ -51,16 +51,26 @@ def slots_of(selectors: Sequence[str], runs: Sequence[RunSummary]) -> list[Slot]
         UsageError: One of them fits nothing or too much.
     """
     found: dict[str, Slot] = {}
+    compared = compared_runs(runs)
     for selector in dict.fromkeys(selectors):
-        for slot in resolve(selector, runs):
+        for slot in resolve(selector, runs, compared):
             known = found.get(slot.name)
             found[slot.name] = slot if known is None else Slot(slot.name, _merged(known.runs, slot.runs), is_named=True)
     return list(found.values())
 
 
-def resolve(selector: str, runs: Sequence[RunSummary]) -> list[Slot]:
+def compared_runs(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Give the runs that names stand for."""
+    return [
+        run
+        for run in runs
+        # A run outside of a campaign and of a control, as most are, needs no second look.
+        if (run.arm is None and run.cell is None) or role_of(run) not in UNCOMPARED_ROLES
+    ]
+
+
+def resolve(selector: str, runs: Sequence[RunSummary], compared: Sequence[RunSummary]) -> list[Slot]:
     """Give what a selector stands for: a name before a part of an identifier, a stack before a pattern."""
-    compared = [run for run in runs if role_of(run) not in UNCOMPARED_ROLES]
     names: tuple[Callable[[RunSummary], str | None], ...] = (_stack, _pattern, _cell)
     for name_of in names:
         if fits := tuple(run for run in compared if name_of(run) == selector):
@@ -119,7 +129,7 @@ def newest_campaign(runs: Sequence[RunSummary]) -> str:
 
 def with_first(slots: list[Slot], baseline: str, runs: Sequence[RunSummary]) -> list[Slot]:
     """Put the baseline first; a name that is not among the selectors is added to them."""
-    chosen = [slot for slot in slots if slot.name == baseline] or resolve(baseline, runs)
+    chosen = [slot for slot in slots if slot.name == baseline] or resolve(baseline, runs, compared_runs(runs))
     if len(chosen) != 1:
         raise UsageError(
             f"--baseline {baseline!r} stands for {len(chosen)} contenders: {listed(slot.name for slot in chosen)}.",

@@ -1,7 +1,8 @@
-"""Pure statistics: quantiles within a repetition, bootstrap intervals over repetitions.
+"""Pure statistics: quantiles within a repetition, intervals over repetitions.
 
-The repetition is the statistical unit. Intervals are bias-corrected and accelerated (BCa; Efron 1987), which
-`scipy.stats.bootstrap` computes too; here on numpy alone, because importing scipy.stats takes seconds.
+The repetition is the statistical unit. Intervals of a mean are Student's, from eight values on widened to the bootstrap
+where that is wider; the bootstrap is bias-corrected and accelerated (BCa; Efron 1987), which `scipy.stats.bootstrap`
+computes too; here on numpy alone, because importing scipy.stats takes seconds.
 """
 
 import math
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +28,22 @@ MOST_BOOTSTRAP = 200
 """Above this many values Student's t alone: the mean is as good as normal, and resampling would take seconds."""
 
 FloatArray = NDArray[np.float64]
+Method = Literal["student_t", "student_t_or_bca"]
+"""How an interval of a mean was computed; `student_t_or_bca`: at each end whichever of the two reaches further."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A mean over repetitions.
 
-    `interval` is None where fewer than three repetitions gave a value: two points carry no usable spread.
+    `interval` is None where fewer than three repetitions gave a value: two points carry no usable spread; so is then
+    `method`.
     """
 
     value: float
     interval: tuple[float, float] | None
     n: int
+    method: Method | None = None
 
 
 def quantile(values: FloatArray, probability: float) -> float | None:
@@ -52,13 +58,25 @@ def quantile(values: FloatArray, probability: float) -> float | None:
     return float(np.quantile(values, probability))
 
 
-def estimate(values: Sequence[float], seed: int) -> Estimate | None:
-    """Estimate the mean over repetitions with its interval; None where there is no value at all."""
+def estimate(values: Sequence[float], seed: int, *, is_signed: bool = False) -> Estimate | None:
+    """Estimate the mean over repetitions with its interval; None where there is no value at all.
+
+    Args:
+        values: One per repetition.
+        seed: Of the bootstrap.
+        is_signed: As `mean_interval` takes it.
+    """
     if not values:
         return None
     sample = np.asarray(values, dtype=np.float64)
-    interval = bca_interval(sample, seed) if sample.size >= LEAST_REPETITIONS else None
-    return Estimate(float(sample.mean()), interval, int(sample.size))
+    interval = mean_interval(sample, seed, is_signed=is_signed)
+    method = None if interval is None else method_of(sample.size)
+    return Estimate(float(sample.mean()), interval, int(sample.size), method)
+
+
+def method_of(size: int) -> Method:
+    """Name what `mean_interval` does with so many values."""
+    return "student_t_or_bca" if LEAST_BOOTSTRAP <= size <= MOST_BOOTSTRAP else "student_t"
 
 
 def bca_interval(sample: FloatArray, seed: int) -> tuple[float, float]:
@@ -70,7 +88,7 @@ def bca_interval(sample: FloatArray, seed: int) -> tuple[float, float]:
     return bca_bounds(resampled_means(sample, seed), mean, sample - mean, z)
 
 
-def mean_interval(sample: FloatArray, seed: int) -> tuple[float, float] | None:
+def mean_interval(sample: FloatArray, seed: int, *, is_signed: bool = False) -> tuple[float, float] | None:
     """Give an interval of the mean that holds the truth as often as it says for few repetitions, too.
 
     Student's t, widened from eight values on to the bootstrap where that is wider: BCa with the quantiles pushed
@@ -80,9 +98,10 @@ def mean_interval(sample: FloatArray, seed: int) -> tuple[float, float] | None:
     Args:
         sample: One value per repetition.
         seed: Of the bootstrap.
+        is_signed: Whether the mean may be below 0 even where no value is, as that of logarithms.
 
     Returns:
-        The interval, None for fewer than three values; not below 0 where no value is.
+        The interval, None for fewer than three values; not below 0 where no value is, unless signed.
     """
     if sample.size < LEAST_REPETITIONS:
         return None
@@ -91,10 +110,10 @@ def mean_interval(sample: FloatArray, seed: int) -> tuple[float, float] | None:
         return mean, mean
     half = student.quantile((1 + CONFIDENCE) / 2, sample.size - 1) * float(sample.std(ddof=1)) / math.sqrt(sample.size)
     low, high = mean - half, mean + half
-    if LEAST_BOOTSTRAP <= sample.size <= MOST_BOOTSTRAP:
+    if method_of(sample.size) == "student_t_or_bca":
         bounds = bca_bounds(resampled_means(sample, seed), mean, sample - mean, expanded_z(sample.size))
         low, high = min(low, bounds[0]), max(high, bounds[1])
-    return (max(low, 0.0) if float(sample.min()) >= 0 else low), high
+    return (max(low, 0.0) if float(sample.min()) >= 0 and not is_signed else low), high
 
 
 def is_constant(sample: FloatArray) -> bool:

@@ -42,7 +42,7 @@ class Taken:
 class Call(Protocol):
     """Does something with the store, again where that may help."""
 
-    def __call__(self, operation: "Callable[[S3Client], Answer]", /) -> Answer:
+    def __call__(self, operation: "Callable[[S3Client], Answer]", /, *, attempts: int | None = None) -> Answer:
         """Give what the operation gives, or raise StoreUnavailable."""
         ...
 
@@ -113,7 +113,8 @@ def _take_back(call: Call, bucket: str, key: str, upload: str) -> str:
                 raise
 
     try:
-        call(abort)
+        # The store was given all the time there is; who waits must not wait as long again for tidiness.
+        call(abort, attempts=1)
     except StoreUnavailable as problem:
         return f" Parts of upload {upload} of {key} are left in the bucket ({problem.reason})."
     return ""

@@ -30,6 +30,9 @@ ANOTHER_STORE = "use a store of docs/storage.md, or --store dir:PATH; then: " + 
 class S3Store:
     """A bucket of an S3 store.
 
+    Nothing waits for a dead or frozen store without end: a put fails at most two minutes after it fell silent
+    (`Backoff.total_s` + `connect_s` + `answer_s`), and half a minute later where it has to take parts back.
+
     Args:
         bucket: Existing bucket.
         prefix: Key prefix in it, empty or ending in a slash.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from probes.catalogue import catalogue
 from probes.metrics import NOT_MEASURED, Metric
 from probes.readings import RUN, Reading
-from probes.stats import CONFIDENCE, estimate
+from probes.stats import CONFIDENCE, Method, estimate
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Value:
     missing: str | None
     source: str = ""
     resolution: float | None = None
+    method: Method | None = None
 
     def as_record(self) -> dict[str, object]:
         """Give the entry of the manifest."""
@@ -33,6 +34,7 @@ class Value:
             "confidence": CONFIDENCE,
             "n": self.n,
         }
+        entry |= {} if self.method is None else {"method": self.method}
         return entry | ({"source": self.source, "resolution": self.resolution} if self.source else {})
 
 
@@ -87,4 +89,4 @@ def _combine(metric: Metric, key: str, group: list[Reading], seed: int) -> Value
     mean = estimate(values, seed)
     if mean is None:
         raise AssertionError(f"{key}: no value among {len(group)} readings")
-    return Value(key, metric.unit, mean.value, mean.interval, mean.n, None)
+    return Value(key, metric.unit, mean.value, mean.interval, mean.n, None, method=mean.method)

@@ -9,6 +9,8 @@ import pytest
 
 from probes import reference
 from probes.console import quantity
+from probes.summary import summarise
+from probes.tables import conform, decode_table, readings_from
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
@@ -18,8 +20,22 @@ PATTERN_RECORDS = PROJECT / "examples" / "records" / "four-patterns"
 ROW = re.compile(r"^\| `([a-z_]+(?:\{[^}]*\})?)` \| ([^|]+) \| ([^|]+) \| (\d+) \|$", re.MULTILINE)
 
 
+def metrics_of(record: Path) -> dict[str, Any]:
+    """The metrics of a record with today's intervals: the first records' own are plain BCa, narrower than they say."""
+    manifest = json.loads((record / "manifest.json").read_text())
+    readings = readings_from(conform("metrics", decode_table((record / "metrics.parquet").read_bytes())))
+    summed_up = summarise(readings, seed=manifest["plan"]["seed"])
+    metrics: dict[str, Any] = manifest["metrics"]
+    for key, metric in metrics.items():
+        value = summed_up[key]
+        assert value.value == (pytest.approx(metric["value"]) if "value" in metric else None), key
+        if metric.get("interval"):
+            metrics[key] = metric | {"interval": value.interval}
+    return metrics
+
+
 def test_numbers_are_those_of_the_record() -> None:
-    metrics = json.loads((RECORD / "manifest.json").read_text())["metrics"]
+    metrics = metrics_of(RECORD)
     rows = ROW.findall(README)
     assert {row[0] for row in rows} >= {"install_s", "ready_s", "inference_s", "frames_hz", "jitter_s", "frames_lost"}
     for name, value, interval, n in rows:
@@ -40,9 +56,11 @@ def cell(metric: dict[str, Any]) -> str:
 
 
 def test_numbers_of_the_patterns_are_those_of_the_records() -> None:
-    manifests = [json.loads(file.read_text()) for file in PATTERN_RECORDS.glob("runs/**/manifest.json")]
+    manifests = {file.parent: json.loads(file.read_text()) for file in PATTERN_RECORDS.glob("runs/**/manifest.json")}
     metrics = {
-        manifest["stack"]: manifest["metrics"] for manifest in manifests if manifest["plan"]["cycles"] == "install"
+        manifest["stack"]: metrics_of(folder)
+        for folder, manifest in manifests.items()
+        if manifest["plan"]["cycles"] == "install"
     }
     lines = [line.strip("| ").split(" | ") for line in PATTERNS_PAGE.splitlines() if line.startswith("| ")]
     heading = next(line for line in lines if line[0] == "metric")

@@ -17,6 +17,7 @@ from probes.report.gather import gather
 from probes.report.page import render
 from probes.report.record_folder import RecordFolder, record_folder
 from probes.report.scope import choose
+from probes.report.swaps import with_swaps
 from probes.run_summary import RunSummary
 from probes.spool import Spool
 
@@ -48,7 +49,7 @@ def read_contents(selectors: Sequence[str], store: str | None, baseline: str | N
     for selector in named:
         _refuse_unsealed(selector, found.runs)
     selection = choose(named, found.runs, baseline)
-    comparison = compare_selection(selection, found, selectors=selectors)
+    comparison = with_swaps(compare_selection(selection, found, selectors=selectors), selection, found)
     taken = [run for entrant in selection.entrants for run in entrant.runs]
     # A page is sent to others: it does not tell where this user's home is.
     told = tuple(source.replace(str(Path.home()), "~") for source in comparison.settings.sources)

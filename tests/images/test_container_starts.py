@@ -10,6 +10,7 @@ from tests.images.in_cluster import module
 container_starts = module("ros2bench_machine_reader.container_starts")
 MADE_NS = 1_700_000_000_000_000_000
 STARTED_NS = MADE_NS + 36_000_000
+HALF_NS = container_starts.TICK_NS // 2
 
 
 def container(folder: Path, letter: str, *, made_ns: int = MADE_NS, started_ns: int = STARTED_NS) -> Path:
@@ -28,10 +29,10 @@ def test_the_date_of_the_folder_is_the_start(tmp_path: Path) -> None:
     container(tmp_path, "b", started_ns=STARTED_NS + 5)
     assert container_starts.answer(tmp_path) == {
         "starts": [
-            {"container_id": "a" * 64, "started_ns": STARTED_NS},
-            {"container_id": "b" * 64, "started_ns": STARTED_NS + 5},
+            {"container_id": "a" * 64, "started_ns": STARTED_NS + HALF_NS},
+            {"container_id": "b" * 64, "started_ns": STARTED_NS + 5 + HALF_NS},
         ],
-        "resolution_ns": 10_000_000,
+        "resolution_ns": container_starts.TICK_NS,
         "missing": None,
     }
 

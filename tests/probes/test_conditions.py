@@ -1,16 +1,25 @@
 """What makes two runs comparable, and what does not matter."""
 
 import json
-from dataclasses import fields
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from probes.conditions import Conditions, conditions_of, differences
+from probes.errors import UsageError
+from probes.records import list_runs
+from probes.run_summary import RunSummary
+from probes.selection import select
+from probes.store_folder import FolderStore
 from tests.probes.stored_records import TEMPLATE_TEXT
 
-DOCS = Path(__file__).parents[2] / "docs"
+PROJECT = Path(__file__).parents[2]
+DOCS = PROJECT / "docs"
+FOUR_PATTERNS = PROJECT / "examples" / "records" / "four-patterns"
+PATTERNS = {"monolithic", "microservices", "composition", "overlay"}
 IMAGE = "registry.invalid/a@sha256:" + "0" * 64
 
 
@@ -140,3 +149,32 @@ def test_conditions_are_ordered_hashable_and_documented() -> None:
     assert sorted([FIRST, FIRST]) == [FIRST, FIRST]
     page = (DOCS / "records.md").read_text()
     assert [field.name for field in fields(Conditions) if f"| `{field.name}` |" not in page] == []
+
+
+@pytest.fixture(scope="module")
+def four() -> dict[str, RunSummary]:
+    """Real runs of one application in four patterns, by pattern."""
+    return {run.pattern: run for run in list_runs(FolderStore(FOUR_PATTERNS))}
+
+
+def test_real_runs_of_the_four_patterns_have_equal_conditions_and_all_of_them(four: dict[str, RunSummary]) -> None:
+    assert set(four) == PATTERNS
+    assert len({run.conditions for run in four.values()}) == 1
+    assert [field.name for field in fields(Conditions) if getattr(four["overlay"].conditions, field.name) is None] == []
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Conditions)])
+def test_each_condition_keeps_runs_apart_and_is_named(four: dict[str, RunSummary], field: str) -> None:
+    other = replace(four["overlay"].conditions, **{field: 1.5 if field == "window_s" else "another"})
+    runs = [four["monolithic"], four["microservices"], four["overlay"]._replace(conditions=other)]
+    chosen = select(("monolithic", "microservices", "overlay"), runs)
+    assert [entrant.name for entrant in chosen.entrants] == ["monolithic", "microservices"]
+    assert {item.field.partition(".")[0] for item in chosen.excluded} == {field}
+    with pytest.raises(UsageError, match=f"{field} is"):
+        select(("monolithic", "overlay"), runs)
+
+
+def test_the_contract_names_the_conditions_in_their_order() -> None:
+    (told,) = re.findall(r"^\| `Conditions` \| (.*?) \|$", (DOCS / "contracts.md").read_text(), re.MULTILINE)
+    named = [name for name in re.findall(r"`(\w+)`", told) if name in {field.name for field in fields(Conditions)}]
+    assert list(dict.fromkeys(named)) == [field.name for field in fields(Conditions)]

@@ -1,18 +1,21 @@
 """An S3 store that ignores conditions gets no record; who may only put can record; answers are said in words."""
 
 import base64
+import inspect
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from probes.backoff import Backoff
 from probes.checksums import as_header, composite, sha256
 from probes.errors import ExitCode, ProbeError, RecordConflict, StoreUnavailable, UsageError
 from probes.store import S3Store
 from probes.store_s3 import MARKER
 from tests.stores.door import Answered, Asked, Door, Fault, Served, refusal
-from tests.stores.opening import MARKER_PATH, PART_BYTES, impatient, open_s3
-from tests.stores.strict_store import StrictStore
+from tests.stores.opening import MARKER_PATH, PART_BYTES, PREFIX, impatient, open_s3
+from tests.stores.strict_store import BUCKET, StrictStore
 
 KEY = "runs/schema=1/run=x/manifest.json"
 PATH = f"/records/p/{KEY}"
@@ -122,6 +125,35 @@ def test_parts_that_cannot_be_taken_back_are_named(strict: StrictStore, door: Do
     with pytest.raises(StoreUnavailable, match=r"Parts of upload upload-\d+ of p/runs/.* are left") as caught:
         store.put(KEY, LARGE)
     assert caught.value.reason == "access_denied"
+
+
+@pytest.mark.parametrize("first", [0, 3, 6])
+def test_a_put_ends_within_its_bound_once_the_store_is_frozen(tmp_path: Path, strict: StrictStore, first: int) -> None:
+    """Connections are taken, nothing is answered any more: by a real clock, and with real waits."""
+    door = Door(strict.answer, silence_s=0.5)
+    backoff, connect_s, answer_s = Backoff(first_s=0.05, total_s=0.4), 0.2, 0.2
+    with Served(door) as served:
+        store = S3Store(
+            BUCKET, PREFIX, served.endpoint, "us-east-1", backoff=backoff, part_bytes=PART_BYTES,
+            connect_s=connect_s, answer_s=answer_s,
+        )  # fmt: skip
+        door.meet(Fault("silence"), first=first)
+        began_s = time.monotonic()
+        with pytest.raises(StoreUnavailable) as caught:
+            store.put(KEY, LARGE)
+        taken_s = time.monotonic() - began_s
+    assert (caught.value.reason, caught.value.exit_code) == ("store_unreachable", ExitCode.STORED_LOCALLY)
+    # One more request takes parts back; the rest is spare for a machine that is busy.
+    assert taken_s < backoff.total_s + 2 * (connect_s + answer_s) + 1
+
+
+def test_the_bound_of_the_page_is_that_of_the_program() -> None:
+    told = inspect.signature(S3Store.__init__).parameters
+    connect_s, answer_s = told["connect_s"].default, told["answer_s"].default
+    assert Backoff().total_s + connect_s + answer_s == 120
+    page = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
+    assert f"not after {Backoff().total_s:g} s" in page
+    assert f"given {connect_s:g} s to connect and {answer_s:g} s of silence" in page
 
 
 def test_a_join_whose_answer_was_lost_is_found_by_reading(strict: StrictStore, door: Door, served: Served) -> None:

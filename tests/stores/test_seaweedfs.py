@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.seaweedfs import BUCKET, SeaweedFS, distributed, single
-from probes.errors import StoreUnavailable
+from probes.backoff import Backoff
+from probes.errors import ExitCode, StoreUnavailable
+from probes.integrity import record_prefix
+from probes.resume import needs_resuming, resume_run
+from probes.spool import Spool
 from probes.store import S3Store
+from tests.probes.records_at_hand import sample_files, sample_manifest, sealed
 from tests.stores.door import Door, Fault, Kind, Served, forwarded_to, refusal
 from tests.stores.opening import impatient
 from tests.stores.suite import OpenStore, each_promise
@@ -20,6 +25,8 @@ LARGE = random.Random(1).randbytes(2 * PART_BYTES + 12_345)  # noqa: S311 - cont
 SEEDS = range(20)
 OBJECTS = 60
 RECOVERY_S = 60
+SPARE_S = 5
+"""For a machine that is busy."""
 
 
 @pytest.fixture(scope="module", params=[single, distributed], ids=["single", "distributed"])
@@ -132,6 +139,43 @@ def test_the_death_of_each_volume_server_loses_nothing(tmp_path: Path, monkeypat
             put_within(weed, f"runs/after-{server}", server.encode())
             check_all(weed, acknowledged)
         assert set(store.list("runs/")) >= set(acknowledged)
+
+
+@pytest.mark.parametrize("fate", ["frozen", "killed"])
+def test_an_upload_to_volume_servers_that_are_gone_ends_in_time_and_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fate: str
+) -> None:
+    """By a real clock: exit 5 within the bound, the record whole on this machine, and stored once they are back."""
+    with distributed(tmp_path / "weed") as weed:
+        act_as(monkeypatch, weed.operator)
+        backoff, connect_s, answer_s = Backoff(total_s=8), 2.0, 4.0
+        store = S3Store(BUCKET, "", weed.endpoint, "us-east-1", backoff=backoff, connect_s=connect_s, answer_s=answer_s)
+        store.check()
+        monkeypatch.setattr("probes.resume.open_store", lambda *_: store)
+        files = sample_files()
+        folder = sealed(Spool(tmp_path / "spool"), files)
+        servers = [name for name in weed.commands if name.startswith("volume-")]
+        for server in servers:
+            (weed.freeze if fate == "frozen" else weed.kill)(server)
+        began_s = time.monotonic()
+        try:
+            resumed = resume_run(folder, None)
+            taken_s = time.monotonic() - began_s
+        finally:
+            for server in servers:
+                (weed.thaw if fate == "frozen" else weed.start)(server)
+        print(f"{fate}: {resumed.text} after {taken_s:.1f} s")
+        assert resumed.code == ExitCode.STORED_LOCALLY
+        assert taken_s < backoff.total_s + connect_s + answer_s + SPARE_S
+        assert needs_resuming(folder)
+        assert {path.name: path.read_bytes() for path in folder.sealed.iterdir()} == files
+        deadline = time.monotonic() + RECOVERY_S
+        while (resumed := resume_run(folder, None)).code != ExitCode.COMMITTED:
+            assert resumed.code == ExitCode.STORED_LOCALLY, resumed.text
+            assert time.monotonic() < deadline, resumed.text
+            time.sleep(0.5)
+        prefix = record_prefix(sample_manifest())
+        assert {name: store.get(prefix + name) for name in files} == files
 
 
 def check_all(weed: SeaweedFS, acknowledged: dict[str, bytes]) -> None:

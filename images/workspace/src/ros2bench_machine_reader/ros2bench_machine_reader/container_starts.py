@@ -8,6 +8,7 @@ Source: opencontainers/runc, libcontainer: `exec`, `handleFifoResult`, standard_
 """
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from ros2bench_machine_reader.routing import Extension, Request, Response, Route
 PIPE = 'exec.fifo'
 STATE = 'state.json'
 CONTAINER_ID = re.compile(r'[0-9a-f]{64}')
-RESOLUTION_NS = 10_000_000
-"""The longest tick of a kernel (100 Hz): files are dated by its last one."""
+# Linux's number of it; Python has no name for the clock that files are dated by.
+CLOCK_REALTIME_COARSE = 5
+TICK_NS = round(time.clock_getres(CLOCK_REALTIME_COARSE) * 1e9)
+"""Files are dated by the kernel's last tick, so half of one before the change in the mean."""
 REWRITTEN_NS = 1_000_000
 """Between making a container, which writes its state, and its start lies more than this. A later
 change of limits writes the state anew, and the folder is then dated by that."""
@@ -46,7 +49,7 @@ def starts(folder: Path) -> Iterator[tuple[str, int]]:
             # It ended between the listing and now.
             continue
         if not waits and started_ns - written_ns > REWRITTEN_NS:
-            yield each.name, started_ns
+            yield each.name, started_ns + TICK_NS // 2
 
 
 def answer(folder: Path | None) -> dict[str, Any]:
@@ -56,12 +59,12 @@ def answer(folder: Path | None) -> dict[str, Any]:
         folder: The runtime's; none where the stack file does not ask for it.
     """
     if folder is None:
-        return {'starts': [], 'resolution_ns': RESOLUTION_NS, 'missing': NOT_ASKED}
+        return {'starts': [], 'resolution_ns': TICK_NS, 'missing': NOT_ASKED}
     try:
         found = [{'container_id': name, 'started_ns': at_ns} for name, at_ns in starts(folder)]
     except OSError:
-        return {'starts': [], 'resolution_ns': RESOLUTION_NS, 'missing': NOT_FOUND}
-    return {'starts': found, 'resolution_ns': RESOLUTION_NS, 'missing': None}
+        return {'starts': [], 'resolution_ns': TICK_NS, 'missing': NOT_FOUND}
+    return {'starts': found, 'resolution_ns': TICK_NS, 'missing': None}
 
 
 def extension(configuration: Configuration) -> Extension:

@@ -1,0 +1,103 @@
+"""Swaps come from endurance runs of the compared stacks; the committed records fill the tables of updates and swaps."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probes.comparing import compare_selection
+from probes.comparison import Comparison
+from probes.record_sources import FoundRuns, find_in
+from probes.report.swaps import with_swaps
+from probes.selection import Selection, select
+from probes.store_folder import FolderStore
+from tests.probes.report_records import Made, write_record
+from tests.probes.test_report import page_of
+
+STACKS = ("monolithic", "composition", "overlay")
+SAMPLE = Path(__file__).parents[2] / "examples" / "records" / "four-patterns"
+NO_SWAPS = {"swap_s": "not_requested", "memory_leak": "not_requested"}
+
+
+def campaign(root: Path) -> None:
+    """A campaign in which nothing was swapped."""
+    for stack in STACKS:
+        write_record(root, Made(stack, 4, without=NO_SWAPS))
+
+
+def endurance(root: Path, stack: str, day: int, *, swaps: int = 5, **changes: Any) -> str:
+    """An endurance run: no repetitions, a reading for each swap."""
+    name = f"endurance-{day}"
+    plan = {"repetitions": 0, "seed": 1, "cycles": "none", "swaps": swaps, "durations": {}}
+    own: Mapping[str, Any] = {
+        "cell": {"campaign": name, "name": stack, "repetition": 0, "role": "summary", "levels": {}},
+        "plan": plan, "cycle_regime": None, "repetitions_done": 0, "repetitions": [], "gates": [],
+        "created_at": f"2025-02-{day:02d}T10:00:00+00:00",
+    }  # fmt: skip
+    return write_record(root, Made(stack, swaps, campaign=name, seed=10 + day, changes=own | changes))
+
+
+def compared(root: Path) -> tuple[Comparison, Selection, FoundRuns]:
+    """The comparison that a page would be made of, before swaps."""
+    found = find_in([FolderStore(root)])
+    selection = select(STACKS, found.runs)
+    return compare_selection(selection, found), selection, found
+
+
+def test_the_newest_comparable_endurance_run_of_each_stack_fills_the_rows(tmp_path: Path) -> None:
+    campaign(tmp_path)
+    endurance(tmp_path, "monolithic", 1)
+    newest = endurance(tmp_path, "monolithic", 2, swaps=7)
+    endurance(tmp_path, "composition", 3)
+    endurance(tmp_path, "composition", 4, machines=[])
+    endurance(tmp_path, "composition", 5, state="aborted", reason="interrupted")
+    before, selection, found = compared(tmp_path)
+    after = with_swaps(before, selection, found)
+    monolithic, composition, overlay = after.row("swap_s").cells
+    assert (monolithic.n, composition.n, overlay.missing) == (7, 5, "not_requested")
+    assert composition.interval is not None
+    assert composition.verdict == "better"
+    assert composition.method == "unpaired"
+    assert newest in after.settings.selection[-1]
+    assert "overlay" not in after.settings.selection[-1]
+    others = [row for row in after.rows if row.metric != "swap_s" and row.key != "service_gap_s{part=swap}"]
+    assert all(row == before.row(row.key) for row in others if row.metric == "inference_s")
+
+
+def test_without_a_run_of_the_baseline_there_are_values_and_no_verdicts(tmp_path: Path) -> None:
+    campaign(tmp_path)
+    endurance(tmp_path, "overlay", 1)
+    after = with_swaps(*compared(tmp_path))
+    monolithic, _, overlay = after.row("swap_s").cells
+    assert monolithic.missing == "not_requested"
+    assert (overlay.n, overlay.verdict, overlay.ratio) == (5, None, None)
+    assert overlay.interval is not None
+
+
+def test_without_endurance_runs_nothing_changes(tmp_path: Path) -> None:
+    campaign(tmp_path)
+    before, selection, found = compared(tmp_path)
+    assert with_swaps(before, selection, found) is before
+
+
+@pytest.fixture(scope="module")
+def sample_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of `make sample-report`."""
+    names = ["monolithic", "microservices", "composition", "overlay"]
+    return page_of([*names, "--store", f"dir:{SAMPLE}"], tmp_path_factory.mktemp("page"))
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        *(f"What an update of {change} costs" for change in ("code", "a parameter", "a model")),
+        "What a swap of one node costs",
+    ],
+)
+def test_the_committed_records_fill_the_tables_of_updates_and_swaps(sample_page: str, caption: str) -> None:
+    tables = re.findall(r"<table[^>]*>.*?</table>", sample_page, re.DOTALL)
+    found = [one for one in tables if f"<caption>{caption}" in one or f">{caption}</caption>" in one]
+    assert len(found) == 1, caption
+    assert re.search(r"\d (m?s|min)\b", re.sub(r"<[^>]+>| ", " ", found[0])), "a time is in it"
