@@ -17,7 +17,7 @@ from probes.observations import in_order, nothing_observed
 from probes.records import RecordStore, find_runs, observations
 from probes.run_summary import EVERY_RUN, RunFilter, RunSummary
 from probes.spool import MANIFEST_FILE, RunFolder, Spool
-from probes.store_folder import folder_named
+from probes.store_folder import FolderStore
 
 SPOOL = "spool"
 BUCKET_VARIABLE = "ROS2BENCH_RECORDS_BUCKET"
@@ -107,7 +107,7 @@ def open_sources(option: str | None, environment: Mapping[str, str] = os.environ
         return (SpoolRecords(),)
     if option is None and not environment.get(BUCKET_VARIABLE):
         return (SpoolRecords(),)
-    if option is not None and (folder := folder_named(option)) is not None:
+    if option is not None and (folder := FolderStore.named(option)) is not None:
         return (folder,)
     # Imported here because the S3 client takes longer to import than a comparison takes.
     from probes.store_choice import chosen_store  # noqa: PLC0415

@@ -9,8 +9,7 @@ from typing import Protocol
 
 from probes.checksums import Proof
 from probes.errors import UsageError
-from probes.store_folder import FolderStore as FolderStore
-from probes.store_folder import folder_named
+from probes.store_folder import FolderStore
 from probes.store_s3 import S3Store
 from stacks.outputs import Records
 
@@ -67,7 +66,7 @@ def open_store(option: str | None, records: Records) -> Store:
     """
     if option is None:
         return S3Store(records.bucket, records.prefix, records.endpoint, records.region)
-    if (folder := folder_named(option)) is not None:
+    if (folder := FolderStore.named(option)) is not None:
         return folder
     kind, _, place = option.partition(":")
     if kind == "s3" and place.startswith("//") and len(place) > 2:

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Generator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Self
 
 from probes.checksums import Proof
 from probes.durable import sync_name
@@ -26,17 +27,17 @@ RENAME_NOREPLACE = 1
 PIECE_BYTES = 1 << 22
 
 
-def folder_named(option: str) -> "FolderStore | None":
-    """Open the folder that `--store dir:PATH` names; None where the option says something else."""
-    kind, _, place = option.partition(":")
-    return FolderStore(Path(place).expanduser().resolve()) if kind == "dir" and place else None
-
-
 class FolderStore:
     """A folder in which keys are paths."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    @classmethod
+    def named(cls, option: str) -> Self | None:
+        """Open the folder that `--store dir:PATH` names; None where the option says something else."""
+        kind, _, place = option.partition(":")
+        return cls(Path(place).expanduser().resolve()) if kind == "dir" and place else None
 
     def address(self, key: str) -> str:
         """Name a file."""

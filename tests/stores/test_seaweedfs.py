@@ -14,6 +14,7 @@ from probes.integrity import record_prefix
 from probes.resume import needs_resuming, resume_run
 from probes.spool import Spool
 from probes.store import S3Store
+from stacks.outputs import Records
 from tests.probes.records_at_hand import sample_files, sample_manifest, sealed
 from tests.stores.door import Door, Fault, Kind, Served, forwarded_to, refusal
 from tests.stores.opening import impatient
@@ -151,7 +152,11 @@ def test_an_upload_to_volume_servers_that_are_gone_ends_in_time_and_is_resumed(
         backoff, connect_s, answer_s = Backoff(total_s=8), 2.0, 4.0
         store = S3Store(BUCKET, "", weed.endpoint, "us-east-1", backoff=backoff, connect_s=connect_s, answer_s=answer_s)
         store.check()
-        monkeypatch.setattr("probes.resume.open_store", lambda *_: store)
+
+        def opened(_option: str | None, _records: Records) -> S3Store:
+            return store
+
+        monkeypatch.setattr("probes.resume.open_store", opened)
         files = sample_files()
         folder = sealed(Spool(tmp_path / "spool"), files)
         servers = [name for name in weed.commands if name.startswith("volume-")]
@@ -164,7 +169,6 @@ def test_an_upload_to_volume_servers_that_are_gone_ends_in_time_and_is_resumed(
         finally:
             for server in servers:
                 (weed.thaw if fate == "frozen" else weed.start)(server)
-        print(f"{fate}: {resumed.text} after {taken_s:.1f} s")
         assert resumed.code == ExitCode.STORED_LOCALLY
         assert taken_s < backoff.total_s + connect_s + answer_s + SPARE_S
         assert needs_resuming(folder)
