@@ -24,9 +24,9 @@ def test_repetitions_become_a_mean_with_an_interval() -> None:
     readings = [Reading("install_s", value, repetition=number) for number, value in enumerate((1.0, 2.0, 3.0))]
     record = summarise(readings, seed=1)["install_s"].as_record()
     assert (record["value"], record["unit"], record["n"], record["confidence"]) == (2.0, "s", 3, 0.95)
-    interval = record["interval"]
-    assert isinstance(interval, list)
-    assert 1.0 <= interval[0] <= 2.0 <= interval[1] <= 3.0
+    # Student's t of three values: 2 ± 4.303 / √3, and no time is below 0.
+    assert record["interval"] == pytest.approx([0.0, 4.484], abs=1e-3)
+    assert record["method"] == "student_t"
 
 
 def test_counts_are_summed_and_extremes_are_kept() -> None:
