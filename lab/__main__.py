@@ -30,6 +30,20 @@ class ImageGroup(StrEnum):
     NONE = "none"
 
 
+class PlatformGroup(StrEnum):
+    """Which third-party programs of a platform are provided."""
+
+    NONE = "none"
+    BUILTIN = "builtin"
+    ALL = "all"
+
+
+PLATFORM_HELP = (
+    "Third-party programs of a platform to provide: none; builtin: Prometheus, Alertmanager, node-exporter, "
+    "kube-state-metrics; all: also Prometheus Operator and adapter, VPA recommender, Jaeger, Loki and promtail."
+)
+
+
 @app.command()
 def up(
     name: Name = DEFAULT_NAME,
@@ -41,12 +55,14 @@ def up(
         ImageGroup,
         typer.Option(help="Images to build: of `make demo`, of the four patterns, of the platform, all, none."),
     ] = ImageGroup.PATTERNS,
+    platform: Annotated[PlatformGroup, typer.Option(help=PLATFORM_HELP)] = PlatformGroup.NONE,
     no_images: Annotated[bool, typer.Option("--no-images", help="The same as --images none.")] = False,
 ) -> None:
     """Start the lab, or finish starting it. Says what to type next."""
     steps = Steps()
     group = None if no_images or images is ImageGroup.NONE else images.value
-    lifecycle.up(lab_folders(name), subnet=subnet, images=group, steps=steps)
+    level = None if platform is PlatformGroup.NONE else platform.value
+    lifecycle.up(lab_folders(name), subnet=subnet, images=group, platform=level, steps=steps)
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     steps.console.print(f'\nThe lab is up. Next:\n  eval "$(python -m lab env{option})"\n  pulumi up -s monolithic')
 

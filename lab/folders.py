@@ -65,6 +65,11 @@ class LabFolders:
         return self.root / "images.lock.json"
 
     @property
+    def platform_images_lock(self) -> Path:
+        """Digests of the third-party images in this lab's registry (docs/contracts.md, section 17)."""
+        return self.root / "platform-images.json"
+
+    @property
     def passphrase(self) -> Path:
         """Pulumi passphrase: one for all labs, because a stack file's salt belongs to one passphrase."""
         return self.data / "passphrase"

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,15 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-from lab import addons, cgroups, kubernetes, machines, network, packages, pulumi, services, system_images
+from lab import addons, cgroups, kubernetes, machines, network, packages, pulumi, services, system_images, third_party
 from lab.certificates import make_authority
 from lab.commands import run
 from lab.console import Steps
 from lab.errors import LabError
 from lab.folders import PROJECT, LabFolders
 from lab.machine import write_atomically
-from lab.requirements import require_fit
-from lab.toolchain.pins import load_pins
+from lab.requirements import require_disk_for, require_fit
+from lab.toolchain.pins import PlatformLevel, load_pins
 from lab.toolchain.provide import Provided, provide
 
 HUB_TOOLS = ("registry",)
@@ -249,17 +249,25 @@ def apply_addons(folders: LabFolders, net: network.LabNetwork, tools: Mapping[st
         )
 
 
-def build_images(lab: Lab, group: str) -> None:
-    """Build and push what is missing of a group of images; their own progress is shown."""
-    command = [sys.executable, "-m", "images.build", group]
+def build_images(lab: Lab, groups: Sequence[str]) -> None:
+    """Build and push what is missing of groups of images; their own progress is shown."""
+    command = [sys.executable, "-m", "images.build", *groups]
     done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **lab.environment}, check=False)
     if done.returncode:
         raise LabError("The images were not built; the reason is above.", advice=AGAIN)
 
 
-def up(folders: LabFolders, *, subnet: str | None, images: str | None, steps: Steps) -> Lab:
-    """Bring the lab up, or finish bringing it up; return it. `images` is a group of images to build, or None."""
+def up(
+    folders: LabFolders, *, subnet: str | None, images: str | None, platform: PlatformLevel | None = None, steps: Steps
+) -> Lab:
+    """Bring the lab up, or finish bringing it up; return it.
+
+    `images` is a group of images to build, or None; `platform` which third-party programs of a platform are provided,
+    for which the platform's own images are built, too.
+    """
     require_fit(folders)
+    if platform:
+        require_disk_for(folders, load_pins().of_platform(platform))
     with locked(folders):
         packages_missing = packages.missing_packages()
         if packages_missing:
@@ -271,8 +279,12 @@ def up(folders: LabFolders, *, subnet: str | None, images: str | None, steps: St
         else:
             lab = _start(folders, subnet, steps)
         lab = _prepare_pulumi(lab, steps)
+        if platform:
+            provided = get_tools(lab.folders, load_pins().of_platform(platform), steps)
+            third_party.make_images(lab.folders, lab.network, provided, steps)
+            third_party.make_resource_types(lab.folders, lab.tools, provided, steps)
         if images:
-            build_images(lab, images)
+            build_images(lab, [images, *(["platform"] if platform else [])])
     return lab
 
 

@@ -15,6 +15,7 @@ from lab.errors import LabError
 from lab.folders import PROJECT, LabFolders
 from lab.network import LabNetwork
 from lab.services import BUCKET, registry_address, store_endpoint
+from lab.third_party_images import read_lock
 from lab.toolchain.pins import Tool
 
 SALT = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
@@ -33,6 +34,7 @@ def environment(folders: LabFolders, network: LabNetwork, uid: str, tool_folders
         tool_folders["pulumi-language-python"],
         tool_folders["kubernetes"],
     ]
+    platform = str(folders.platform_images_lock) if read_lock(folders, network) else None
     rest = [p for p in os.environ["PATH"].split(":") if p and Path(p) not in first]
     return {
         "KUBECONFIG": str(folders.kubeconfig),
@@ -45,6 +47,7 @@ def environment(folders: LabFolders, network: LabNetwork, uid: str, tool_folders
         "AWS_CONFIG_FILE": str(folders.keys / "aws-config"),
         "AWS_EC2_METADATA_DISABLED": "true",
         "ROS2BENCH_IMAGES_LOCK": str(folders.images_lock),
+        **({"ROS2BENCH_PLATFORM_IMAGES": platform} if platform else {}),
         "ROS2BENCH_REGISTRY": registry_address(network),
         "ROS2BENCH_REGISTRY_CA": str(folders.keys / "ca.crt"),
         "ROS2BENCH_RECORDS_ENDPOINT": store_endpoint(network),

@@ -5,7 +5,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lab.toolchain.pins import load_pins
 MEMORY_BYTES = 4_000_000_000
 DISK_BYTES = 8_000_000_000
 DISK_TO_BUILD_BYTES = 28_000_000_000  # Go modules and build cache of every tool: 18 GB, measured
+DISK_PER_PLATFORM_TOOL_BYTES = 3_000_000_000
 SOCKET_BUFFER_BYTES = 4_194_304
 
 
@@ -103,13 +104,21 @@ def check_memory(_: LabFolders) -> Finding | None:
     )
 
 
+def missing_tools(folders: LabFolders, names: Iterable[str]) -> list[str]:
+    """Return those of the pinned tools that the cache lacks."""
+    tools = load_pins().tools
+    return [name for name in names if not (folders.tools / name / tools[name].version / "receipt.json").exists()]
+
+
 def check_disk(folders: LabFolders) -> Finding | None:
     """Tools, build caches and images need room."""
+    own = [name for name, tool in load_pins().tools.items() if tool.platform is None]
+    return _check_free(folders, DISK_TO_BUILD_BYTES if missing_tools(folders, own) else DISK_BYTES)
+
+
+def _check_free(folders: LabFolders, needed: int) -> Finding | None:
     folder = next(p for p in (folders.cache, *folders.cache.parents) if p.exists())
     have = shutil.disk_usage(folder).free
-    tools = load_pins().tools.values()
-    built = all((folders.tools / tool.name / tool.version / "receipt.json").exists() for tool in tools)
-    needed = DISK_BYTES if built else DISK_TO_BUILD_BYTES
     if have >= needed:
         return None
     return Finding(
@@ -159,6 +168,20 @@ def require_fit(folders: LabFolders) -> None:
     Raises:
         MachineUnfitError: with every fatal finding at once.
     """
-    fatal = [finding for finding in findings(folders) if finding.fatal]
+    _stop_at([finding for finding in findings(folders) if finding.fatal])
+
+
+def require_disk_for(folders: LabFolders, platform_tools: Iterable[str]) -> None:
+    """Stop before anything is touched if the third-party programs of a platform do not fit on the disk.
+
+    Raises:
+        MachineUnfitError: what is free, what is needed and where.
+    """
+    missing = missing_tools(folders, platform_tools)
+    finding = _check_free(folders, DISK_BYTES + len(missing) * DISK_PER_PLATFORM_TOOL_BYTES)
+    _stop_at([finding] if finding else [])
+
+
+def _stop_at(fatal: list[Finding]) -> None:
     if fatal:
         raise MachineUnfitError("\n  ".join(f.what for f in fatal), advice="\n       ".join(f.advice for f in fatal))

@@ -83,22 +83,32 @@ def buildah(scratch: Path, *words: str | Path, doing: str) -> None:
     )
 
 
-def push(folders: LabFolders, registry: str, image: SystemImage) -> None:
-    """Build one image and push it, the registry's certificate checked."""
-    reference = f"{registry}/kubernetes/{image.name}:{image.tag}"
+def push_context(folders: LabFolders, reference: str, fill: Callable[[Path], None], *, name: str) -> None:
+    """Build an image of a folder that `fill` fills and push it, the registry's certificate checked."""
     scratch = scratch_folder(folders)
+    if scratch.exists():
+        shutil.rmtree(scratch)
     context, certificates = scratch / "context", scratch / "certificates"
     for folder in (context, certificates):
         folder.mkdir(parents=True)
-    shutil.copyfile(image.program, context / "program")
-    (context / "program").chmod(0o755)
-    (context / "Containerfile").write_text(
-        CONTAINERFILE.format(folder=image.folder, name=image.program_name, entrypoint=image.entrypoint)
-    )
+    fill(context)
     shutil.copyfile(folders.keys / "ca.crt", certificates / "ca.crt")
-    buildah(scratch, "bud", "--quiet", "--timestamp", "0", "-t", reference, context, doing=f"Making image {image.name}")
-    buildah(scratch, "push", "--quiet", "--cert-dir", certificates, reference, doing=f"Pushing image {image.name}")
+    buildah(scratch, "bud", "--quiet", "--timestamp", "0", "-t", reference, context, doing=f"Making image {name}")
+    buildah(scratch, "push", "--quiet", "--cert-dir", certificates, reference, doing=f"Pushing image {name}")
     shutil.rmtree(scratch)
+
+
+def push(folders: LabFolders, registry: str, image: SystemImage) -> None:
+    """Build one image and push it."""
+
+    def fill(context: Path) -> None:
+        shutil.copyfile(image.program, context / "program")
+        (context / "program").chmod(0o755)
+        (context / "Containerfile").write_text(
+            CONTAINERFILE.format(folder=image.folder, name=image.program_name, entrypoint=image.entrypoint)
+        )
+
+    push_context(folders, f"{registry}/kubernetes/{image.name}:{image.tag}", fill, name=image.name)
 
 
 def push_missing(folders: LabFolders, registry: str, images: list[SystemImage], said: Callable[[str], None]) -> None:

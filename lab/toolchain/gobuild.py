@@ -9,13 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.commands import last_lines, run
 from lab.errors import LabError
 from lab.folders import PROJECT, LabFolders
-from lab.toolchain.pins import MODULES, Pins, Tool
+from lab.toolchain.pins import CUSTOM_RESOURCES, MODULES, Pins, Tool
 
 # Linking kube-apiserver or the Kubernetes provider needs about 3 GB.
 MEMORY_PER_BUILD_BYTES = 3_500_000_000
@@ -131,13 +131,36 @@ def build(tool: Tool, pins: Pins, folder: Path, folders: LabFolders, said: Calla
     for built, name in tool.build.rename.items():
         if (folder / built).exists():
             (folder / built).rename(folder / name)
-    for module, script in tool.build.scripts.items():
+    keep_files(tool, go, environment, folder)
+
+
+def keep_files(tool: Tool, go: Path, environment: Mapping[str, str], folder: Path) -> None:
+    """Copy the files of its modules that the tool needs beside its binaries.
+
+    Raises:
+        LabError: a module has no such file.
+    """
+
+    def module_folder(module: str) -> Path:
         found = run(
-            [go, "list", "-m", "-f", "{{.Dir}}", module],
+            [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module],
             doing=f"Finding {module}",
             environment=environment,
             folder=MODULES / tool.name,
         )
+        return Path(found.strip())
+
+    for module, script in tool.build.scripts.items():
         target = folder / Path(script).name
-        shutil.copyfile(Path(found.strip()) / script, target)
+        shutil.copyfile(module_folder(module) / script, target)
         target.chmod(0o755)
+    for module, pattern in tool.build.custom_resources.items():
+        files = sorted(module_folder(module).glob(pattern))
+        if not files:
+            raise LabError(
+                f"Module {module} of {tool.name} {tool.version} has no file {pattern}.",
+                advice="Report this pin as wrong.",
+            )
+        (folder / CUSTOM_RESOURCES).mkdir(exist_ok=True)
+        for file in files:
+            shutil.copyfile(file, folder / CUSTOM_RESOURCES / file.name)

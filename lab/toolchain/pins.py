@@ -5,12 +5,15 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 PINS = Path(__file__).with_name("pins.toml")
 MODULES = Path(__file__).with_name("gomodules")
+CUSTOM_RESOURCES = "custom-resources"
 ARCHITECTURES = {"x86_64": ("amd64", "x64"), "aarch64": ("arm64", "arm64")}
+PlatformLevel = Literal["builtin", "all"]
 
 
 class Pinned(BaseModel):
@@ -29,22 +32,33 @@ class Release(Pinned):
 
 
 class Build(Pinned):
-    """How the program is built from its Go modules, in gomodules/NAME."""
+    """How the program is built from its Go modules, in gomodules/NAME.
+
+    `scripts` and `custom_resources` are files of a module that are kept beside the binaries: module → path, and
+    module → pattern of the files that define the program's Kubernetes resources (kept in CUSTOM_RESOURCES).
+    """
 
     packages: tuple[str, ...]
     tags: tuple[str, ...] = ()
     variables: Mapping[str, str] = {}
     rename: Mapping[str, str] = {}
     scripts: Mapping[str, str] = {}
+    custom_resources: Mapping[str, str] = {}
 
 
 class Tool(Pinned):
-    """One program or family of programs of one version."""
+    """One program or family of programs of one version.
+
+    `platform` says with which `lab up --platform` it is provided (None: always needed), `images` which of its binaries
+    become an image of which name in the lock of third-party images.
+    """
 
     name: str
     version: str
     binaries: tuple[str, ...]
     version_command: tuple[str, ...] = ()
+    platform: PlatformLevel | None = None
+    images: Mapping[str, str] = {}
     release: Release | None = None
     build: Build
 
@@ -59,6 +73,11 @@ class Pins(Pinned):
 
     go_minimum: str
     tools: Mapping[str, Tool]
+
+    def of_platform(self, level: PlatformLevel) -> tuple[str, ...]:
+        """Return the tools that `lab up --platform LEVEL` needs beside the lab's own."""
+        wanted = ("builtin", level)
+        return tuple(name for name, tool in self.tools.items() if tool.platform in wanted)
 
 
 def architecture() -> tuple[str, str]:

@@ -14,6 +14,7 @@ from lab.__main__ import ImageGroup, app
 from lab.commands import run
 from lab.errors import LabError, MachineUnfitError
 from lab.folders import PROJECT, LabFolders
+from lab.toolchain.pins import load_pins
 
 
 def lab(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -29,6 +30,7 @@ def lab(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
         (("env",), 4, "python -m lab up"),
         (("status", "--name", "Bad Name"), 2, "beginning with a letter"),
         (("up", "--images", "some"), 2, "'demo', 'patterns', 'platform', 'all', 'none'"),
+        (("up", "--platform", "some"), 2, "'none', 'builtin', 'all'"),
     ],
 )
 def test_failures_are_sentences(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
@@ -67,6 +69,24 @@ def test_up_builds_the_images_that_are_asked_for(
     assert asked == [group]
 
 
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        ((), None),
+        (("--platform", "none"), None),
+        (("--platform", "builtin"), "builtin"),
+        (("--platform", "all"), "all"),
+    ],
+)
+def test_up_provides_the_third_party_programs_that_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], level: str | None
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(lifecycle, "up", lambda *_, platform, **__: asked.append(platform))  # pyright: ignore[reportUnknownLambdaType]
+    assert CliRunner().invoke(app, ["up", *words]).exit_code == 0
+    assert asked == [level]
+
+
 def test_the_groups_are_those_of_the_image_build() -> None:
     assert {group.value for group in ImageGroup} == {*GROUPS, "none"}
 
@@ -77,6 +97,20 @@ def test_too_little_memory_and_disk_are_named_together(folders: LabFolders, monk
     with pytest.raises(MachineUnfitError, match=r"1\.5 GB of memory") as caught:
         requirements.require_fit(folders)
     assert "XDG_CACHE_HOME" in caught.value.advice
+
+
+def test_disk_for_third_party_programs_is_asked_for_only_where_they_are_missing(
+    folders: LabFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "DISK_BYTES", 0)
+    monkeypatch.setattr(requirements, "DISK_PER_PLATFORM_TOOL_BYTES", 10**18)
+    with pytest.raises(MachineUnfitError, match="the lab needs") as caught:
+        requirements.require_disk_for(folders, ["jaeger"])
+    assert "XDG_CACHE_HOME" in caught.value.advice
+    home = folders.tools / "jaeger" / load_pins().tools["jaeger"].version
+    home.mkdir(parents=True)
+    (home / "receipt.json").write_text("{}")
+    requirements.require_disk_for(folders, ["jaeger"])
 
 
 def test_small_socket_buffers_are_a_warning_with_the_command(
