@@ -14,6 +14,7 @@ import typer
 from images.cache import cache_folder
 from images.command_line import (
     DEFAULT_LOCK,
+    ArchitectureOption,
     AuthorityOption,
     JsonOption,
     LockOption,
@@ -22,6 +23,7 @@ from images.command_line import (
     in_own_mounts,
     mistakes_as_sentences,
     references,
+    refuse_unknown_architecture,
     refuse_unknown_flavour,
     show_sizes,
 )
@@ -50,6 +52,7 @@ def main(
         str, typer.Option(help="Base: wheels (Debian and PyPI, x86_64) or official (ros:DISTRO).")
     ] = "wheels",
     ros_distro: Annotated[str, typer.Option(help="ROS distribution.")] = "jazzy",
+    architecture: ArchitectureOption = None,
     lock: LockOption = DEFAULT_LOCK,
     ca: AuthorityOption = None,
     check: Annotated[
@@ -73,12 +76,13 @@ def main(
     if (patch is None) != (variant is None):
         raise typer.BadParameter("--patch and --variant-lock belong together: one file changes, the other is written")
     refuse_unknown_flavour(flavour, ros_distro)
+    refuse_unknown_architecture(architecture)
     with mistakes_as_sentences(), ExitStack() as temporary:
         held = Registry(registry, ca)
         images = IMAGES
         if patch is not None and variant is not None:
             usual, lock = variant_lock(lock, variant), variant
-            flavour, ros_distro = usual.flavour, usual.ros_distro
+            flavour, ros_distro, architecture = usual.flavour, usual.ros_distro, usual.architecture
             folder = temporary.enter_context(TemporaryDirectory(prefix="ros2bench-variant-"))
             images = changed_sources(patch, stamp, Path(folder))
         if check:
@@ -93,6 +97,7 @@ def main(
             steps=Steps(cache_folder() / "images" / "logs", console),
             cached=not no_cache,
             images=images,
+            architecture=architecture,
         )
         show_sizes(held, written, wanted)
     found = references(written, wanted)

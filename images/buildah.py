@@ -80,10 +80,12 @@ class Buildah:
     Args:
         storage: folder of the storage; grows with every build and may be deleted.
         steps: reports and logs.
+        architecture: of every image that is built, as OCI names it; None: this machine's.
     """
 
-    def __init__(self, storage: Path, steps: Steps) -> None:
+    def __init__(self, storage: Path, steps: Steps, architecture: str | None = None) -> None:
         self._storage = storage
+        self._architecture = architecture
         # buildah's own choice is /var/tmp, where a killed one leaves its files.
         self._temporary = storage / ".temporary"
         self._steps = steps
@@ -143,6 +145,7 @@ class Buildah:
             "--timestamp=0",
             "--pull" if build.pull else "--pull-never",
             "--layers",
+            *([f"--arch={self._architecture}"] if self._architecture else []),
             *([] if cached else ["--no-cache"]),
             *([f"--ignorefile={build.ignore}"] if build.ignore else []),
             *(WITHOUT_HISTORY if build.without_history else ()),

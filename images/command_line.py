@@ -13,7 +13,7 @@ from rich.console import Console
 
 from images.errors import BuildError
 from images.lock import Lock
-from images.recipes import PYTHON_VERSIONS
+from images.recipes import ARCHITECTURES, PYTHON_VERSIONS
 from images.registry import Registry
 from images.sizes import size_table
 
@@ -30,6 +30,13 @@ RegistryOption = Annotated[
 LockOption = Annotated[Path, typer.Option(envvar="ROS2BENCH_IMAGES_LOCK", help="Lock file to write.")]
 AuthorityOption = Annotated[
     Path | None, typer.Option(envvar="ROS2BENCH_REGISTRY_CA", help="Certificate authority of a private registry.")
+]
+ArchitectureOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the images are built for: amd64, or arm64 for a Jetson; on another machine than that it needs "
+        "qemu-user-static. Default: this machine's."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
@@ -56,6 +63,19 @@ def refuse_unknown_flavour(flavour: str, ros_distro: str) -> None:
     if (flavour, ros_distro) not in PYTHON_VERSIONS:
         choices = ", ".join(f"--flavour {known} --ros-distro {distro}" for known, distro in PYTHON_VERSIONS)
         raise typer.BadParameter(f"{flavour} with {ros_distro} is not known; choices: {choices}")
+
+
+def refuse_unknown_architecture(architecture: str | None) -> None:
+    """Refuse an architecture that nothing is known about.
+
+    Raises:
+        BadParameter: names those that are.
+    """
+    if architecture is not None and architecture not in ARCHITECTURES:
+        raise typer.BadParameter(
+            f"--architecture {architecture} is not known; choices: {', '.join(ARCHITECTURES)}. "
+            "Without it: this machine's"
+        )
 
 
 def references(lock: Lock, roles: list[str]) -> Mapping[str, str]:

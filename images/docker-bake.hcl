@@ -2,7 +2,9 @@
 #   docker buildx bake                                            load the images of the four patterns into the local engine
 #   docker buildx bake demo                                       only those that `make demo` needs
 #   REGISTRY=registry.example:5000 docker buildx bake --push      push them
-#   ROS_DISTRO=humble PYTHON_VERSION=3.10 docker buildx bake      another distribution, for example on a Jetson
+#   ROS_DISTRO=humble PYTHON_VERSION=3.10 docker buildx bake      another distribution
+#   PLATFORMS=linux/amd64,linux/arm64 docker buildx bake --push   for several architectures
+#   docker buildx bake -f docker-bake.hcl -f docker-bake.jetson.hcl --push jetson      what a Jetson needs
 # It checks no overlay's boundary and writes no lock; `python -m images.build --flavour official` does both.
 
 variable "REGISTRY" {
@@ -19,6 +21,10 @@ variable "ROS_DISTRO" {
 
 variable "PYTHON_VERSION" {
   default = "3.12"
+}
+
+variable "PLATFORMS" {
+  default = ""
 }
 
 group "default" {
@@ -43,7 +49,8 @@ group "all" {
 }
 
 target "settings" {
-  context = "."
+  context   = "."
+  platforms = PLATFORMS == "" ? [] : split(",", PLATFORMS)
   args = {
     ROS_DISTRO        = ROS_DISTRO
     PYTHON_VERSION    = PYTHON_VERSION
@@ -66,6 +73,7 @@ target "package" {
     package = [
       { name = "interfaces", source = "ros2bench_interfaces", under = "builder", unless_there = "" },
       { name = "composition-interfaces", source = "composition_interfaces", under = "builder", unless_there = "composition_interfaces" },
+      { name = "telemetry", source = "ros2bench_telemetry", under = "builder", unless_there = "" },
       { name = "bringup", source = "ros2bench_bringup", under = "builder", unless_there = "" },
       { name = "nodes", source = "ros2bench_nodes", under = "package-interfaces", unless_there = "" },
       { name = "service", source = "ros2bench_service", under = "builder", unless_there = "" },
@@ -106,6 +114,7 @@ target "image" {
     assets                         = "target:assets"
     package-interfaces             = "target:package-interfaces"
     package-composition-interfaces = "target:package-composition-interfaces"
+    package-telemetry              = "target:package-telemetry"
     package-bringup                = "target:package-bringup"
     package-nodes                  = "target:package-nodes"
     package-service                = "target:package-service"

@@ -61,6 +61,9 @@ class Lock(_Frozen):
     registry: str = Field(description="HOST or HOST:PORT.")
     flavour: Literal["wheels", "official"] = Field(description="Kind of base image.")
     ros_distro: str = Field(description="ROS distribution inside.")
+    architecture: Literal["amd64", "arm64"] | None = Field(
+        default=None, description="What the images were built for; none: the machine that built them."
+    )
     operator: LockedOperator | None = Field(
         default=None, description="Written by every command that writes the lock; locks of earlier versions lack it."
     )
@@ -115,8 +118,9 @@ def with_images(
     ros_distro: str,
     images: Mapping[str, LockedImage],
     operator: str,
+    architecture: str | None = None,
 ) -> Lock:
-    """The lock after a build: other roles stay if registry, flavour and distribution are the same.
+    """The lock after a build: other roles stay if registry, flavour, distribution and architecture are the same.
 
     Args:
         earlier: the lock before it.
@@ -125,15 +129,24 @@ def with_images(
         ros_distro: ROS distribution inside.
         images: what was built, by role.
         operator: public key of whoever built it, in base64.
+        architecture: what they were built for; None: the machine that built them.
     """
     obeyed = LockedOperator(public_key=operator)
     fresh = Lock.model_validate(
-        {"registry": registry, "flavour": flavour, "ros_distro": ros_distro, "operator": obeyed, "images": dict(images)}
+        {
+            "registry": registry,
+            "flavour": flavour,
+            "ros_distro": ros_distro,
+            "architecture": architecture,
+            "operator": obeyed,
+            "images": dict(images),
+        }
     )
-    if earlier is None or (earlier.registry, earlier.flavour, earlier.ros_distro) != (
+    if earlier is None or (earlier.registry, earlier.flavour, earlier.ros_distro, earlier.architecture) != (
         registry,
         flavour,
         ros_distro,
+        architecture,
     ):
         return fresh
     return fresh.model_copy(update={"operator": obeyed, "images": {**earlier.images, **images}})

@@ -124,6 +124,7 @@ def main(
             ros_distro=ros_distro,
             steps=Steps(cache_folder() / "images" / "logs", console),
             overlays={**lower, name: overlay},
+            architecture=before.architecture if before else None,
         )
         show_sizes(held, written, roles)
     images = references(written, list(overlay.roles))

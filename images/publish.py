@@ -72,6 +72,7 @@ class Publisher:
         steps: reports.
         cached: whether anything of earlier builds may be used.
         overlays: overlays by name, those of the reference application and others.
+        architecture: what the images are built for; None: this machine's.
     """
 
     recipe: Recipe
@@ -81,6 +82,7 @@ class Publisher:
     steps: Steps
     cached: bool = True
     overlays: Mapping[str, Overlay] = field(default_factory=dict[str, Overlay])
+    architecture: str | None = None
 
     def __post_init__(self) -> None:
         """Go on from the lock that is there."""
@@ -135,6 +137,7 @@ class Publisher:
             registry=self.destination.registry.host,
             flavour=self.flavour,
             ros_distro=self.recipe.arguments["ROS_DISTRO"],
+            architecture=self.architecture,
             images={role: image},
             operator=public_text(operator_key(key_path(os.environ))),
         )
@@ -195,6 +198,7 @@ def publish(
     cached: bool = True,
     overlays: Mapping[str, Overlay] | None = None,
     images: Path = IMAGES,
+    architecture: str | None = None,
 ) -> Lock:
     """Build and push what the registry does not hold yet, and write the lock after each image.
 
@@ -207,6 +211,7 @@ def publish(
         cached: whether anything of earlier builds may be used.
         overlays: overlays besides those of the reference application, by name.
         images: folder of Containerfiles, launchers and workspace.
+        architecture: what they are built for; None: this machine's.
 
     Raises:
         BuildError: any step has failed; finished images are in the lock.
@@ -214,11 +219,13 @@ def publish(
     cache = cache_folder()
     with only_build(cache, steps):
         remove_leftovers(cache / "images")
-        recipe = make_recipe(flavour, ros_distro, cache, steps, ros1=ROS1 in roles, images=images)
-        buildah = Buildah(cache / "containers", steps)
+        recipe = make_recipe(
+            flavour, ros_distro, cache, steps, ros1=ROS1 in roles, images=images, architecture=architecture
+        )
+        buildah = Buildah(cache / "containers", steps, architecture)
         buildah.clear_temporary()
         publisher = Publisher(
-            recipe, buildah, destination, flavour, steps, cached, {**recipe.overlays, **(overlays or {})}
+            recipe, buildah, destination, flavour, steps, cached, {**recipe.overlays, **(overlays or {})}, architecture
         )
         return publisher.publish(roles)
 

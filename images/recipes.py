@@ -1,5 +1,6 @@
 """From roles and flavours to builds: the one place that knows which image is made of what."""
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,11 @@ PYTHON_VERSIONS: Mapping[tuple[str, str], str] = {
     ("official", "jazzy"): "3.12",
     ("official", "kilted"): "3.12",
 }
+
+ARCHITECTURES = ("amd64", "arm64")
+"""Architectures that images are built for, as OCI names them; arm64: Jetson."""
+OCI_NAMES: Mapping[str, str] = {"x86_64": "amd64", "aarch64": "arm64"}
+WHEELS_ARCHITECTURE = "amd64"
 
 
 @dataclass(frozen=True)
@@ -204,8 +210,21 @@ def asset_part(path: str) -> str:
     return "/".join(folders[:2]) if folders[0] == "python" else folders[0]
 
 
+def own_architecture() -> str:
+    """Architecture of this machine, as OCI names it."""
+    machine = platform.machine()
+    return OCI_NAMES.get(machine, machine)
+
+
 def make_recipe(
-    flavour: str, ros_distro: str, cache: Path, steps: Steps, *, ros1: bool = False, images: Path = IMAGES
+    flavour: str,
+    ros_distro: str,
+    cache: Path,
+    steps: Steps,
+    *,
+    ros1: bool = False,
+    images: Path = IMAGES,
+    architecture: str | None = None,
 ) -> Recipe:
     """Fetch what a flavour is made of, as far as it is not in the cache, and say how to build it.
 
@@ -216,13 +235,24 @@ def make_recipe(
         steps: reports.
         ros1: fetch what role `ros1` is made of too.
         images: folder of Containerfiles, launchers and workspace.
+        architecture: a member of `ARCHITECTURES`; None: this machine's.
+
+    Raises:
+        BuildError: the flavour does not exist for the architecture.
     """
+    built_for = architecture or own_architecture()
+    if flavour == "wheels" and built_for != WHEELS_ARCHITECTURE:
+        raise BuildError(
+            f"The wheels flavour exists for {WHEELS_ARCHITECTURE} only, not for {built_for}. Use --flavour official."
+        )
     arguments = {"ROS_DISTRO": ros_distro, "PYTHON_VERSION": PYTHON_VERSIONS[flavour, ros_distro]}
     containerfile = images / "base" / f"{flavour}.Containerfile"
     text = containerfile.read_text(encoding="utf-8")
     requirements = images / "requirements"
     context, fetched = images, dict[str, Path]()
-    own = {"runtime": [flavour], "builder": [flavour], "plain": [flavour]}
+    # Everything stands on these, so that no image of one architecture is ever taken for that of another.
+    kind = [flavour] if built_for == WHEELS_ARCHITECTURE else [flavour, built_for]
+    own = {"runtime": list(kind), "builder": list(kind), "plain": list(kind)}
     if flavour == "wheels":
         context = make_rootfs(cache, steps)
         fetched = {

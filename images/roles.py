@@ -56,6 +56,7 @@ def overlay_roles(name: str) -> tuple[str, str]:
 PACKAGES: Mapping[str, Package] = {
     "interfaces": Package("ros2bench_interfaces"),
     "composition-interfaces": Package("composition_interfaces", unless_there="composition_interfaces"),
+    "telemetry": Package("ros2bench_telemetry"),
     "bringup": Package("ros2bench_bringup"),
     "nodes": Package("ros2bench_nodes", under="interfaces"),
     "service": Package("ros2bench_service"),

@@ -20,6 +20,8 @@ class StandInGpu:
     memory: tuple[int, int, int] | None = (8 << 30, 1 << 30, 2 << 30)
     celsius: int | None = 31
     clock_mhz: int | None = 1_980
+    throttle_reasons: int | None = 0
+    limit_mw: int | None = 700_000
     is_lost: bool = False
 
 
@@ -74,6 +76,12 @@ class StandInLibrary:
     def nvmlDeviceGetClockInfo(self, handle: Any, kind: Any, answer: Any) -> int:
         assert kind.value == 1
         return self._answer(handle, answer, "clock_mhz")
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: Any, answer: Any) -> int:
+        return self._answer(handle, answer, "throttle_reasons")
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: Any, answer: Any) -> int:
+        return self._answer(handle, answer, "limit_mw")
 
     def nvmlDeviceGetUtilizationRates(self, handle: Any, answer: Any) -> int:
         gpu = self._gpu(handle)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.images.in_cluster import WORKSPACE, module
 
+BRINGUP_PATH = os.pathsep.join(str(WORKSPACE / name) for name in ("ros2bench_bringup", "ros2bench_telemetry"))
 plan = module("ros2bench_bringup.plan")
 health = module("ros2bench_bringup.health")
 supervisor = module("ros2bench_bringup.supervisor")
@@ -57,7 +58,7 @@ def bringup(tmp_path: Path) -> Bringup:
         path.write_text(json.dumps({"contract": 1, "port": port, "processes": processes}))
         return subprocess.Popen(
             [sys.executable, "-c", RUN.format(change), str(path)],
-            env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
+            env={**os.environ, "PYTHONPATH": BRINGUP_PATH},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,7 +146,7 @@ def test_broken_plan_is_refused_with_its_key(change: dict[str, Any], words: str)
 def test_unreadable_plan_ends_with_two_and_a_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ros2bench_bringup.bringup", str(tmp_path / "none.json")],
-        env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
+        env={**os.environ, "PYTHONPATH": BRINGUP_PATH},
         capture_output=True,
         text=True,
         check=False,
@@ -224,7 +225,7 @@ def ask(port: int, path: str) -> tuple[int, Any]:
 def test_node_is_found_in_its_package(wanted: str, code: int, words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ros2bench_bringup.node", wanted, "--version"],
-        env={**os.environ, "PYTHONPATH": str(WORKSPACE / "ros2bench_bringup")},
+        env={**os.environ, "PYTHONPATH": BRINGUP_PATH},
         capture_output=True,
         text=True,
         check=False,

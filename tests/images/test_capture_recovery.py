@@ -215,7 +215,7 @@ sys.stdin.read()
 
 
 def test_memory_does_not_grow_with_the_capture_and_a_killed_process_loses_one_second_at_most(tmp_path: Path) -> None:
-    paths = [str(WORKSPACE / name) for name in ("ros2bench_recorder", "ros2bench_service")]
+    paths = [str(WORKSPACE / name) for name in ("ros2bench_recorder", "ros2bench_service", "ros2bench_telemetry")]
     process = subprocess.Popen(
         [sys.executable, "-c", GROWING, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

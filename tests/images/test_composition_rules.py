@@ -275,7 +275,8 @@ def test_broken_configuration_is_refused_with_its_key(change: dict[str, Any], wo
 
 
 def test_unreadable_configuration_ends_with_two_and_a_sentence(tmp_path: Path) -> None:
-    path = os.pathsep.join(str(WORKSPACE / name) for name in ("ros2bench_composition", "ros2bench_bringup"))
+    packages = ("ros2bench_composition", "ros2bench_bringup", "ros2bench_telemetry")
+    path = os.pathsep.join(str(WORKSPACE / name) for name in packages)
     done = subprocess.run(
         [sys.executable, "-m", "ros2bench_composition.container", str(tmp_path / "none.json")],
         env={**os.environ, "PYTHONPATH": path},

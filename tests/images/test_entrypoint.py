@@ -74,12 +74,20 @@ def test_a_wrong_limit_and_a_missing_command_are_sentences() -> None:
     assert (done.returncode, "/no/such/program cannot be started" in done.stderr) == (127, True)
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal (proc(5), SigCgt)."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    (mask,) = [int(line.split()[1], 16) for line in lines if line.startswith("SigCgt")]
+    return bool(mask >> (number - 1) & 1)
+
+
 def test_a_stop_while_waiting_is_obeyed_at_once() -> None:
     waiting = subprocess.Popen(
         [sys.executable, "-I", "-S", BIN / "with_addresses.py", "true"],
         env={"PATH": os.environ["PATH"], "ROS_STATIC_PEERS": "no-such-pod.invalid"},
     )
-    time.sleep(0.3)
+    while not catches(waiting.pid, signal.SIGTERM):
+        time.sleep(0.01)
     begun_s = time.monotonic()
     waiting.send_signal(signal.SIGTERM)
     assert waiting.wait(5) == 128 + signal.SIGTERM

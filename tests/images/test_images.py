@@ -66,7 +66,7 @@ def test_the_machine_reader_is_root_on_python_alone(images: Images) -> None:
     assert not (image.root / "opt/ros").exists()
     assert held(image) == {"cryptography"}
     packages = {path.name for path in (image.root / WORKSPACE / SITE).glob("ros2bench_*") if path.suffix == ""}
-    assert packages == {"ros2bench_machine_reader", "ros2bench_service"}
+    assert packages == {"ros2bench_machine_reader", "ros2bench_service", "ros2bench_telemetry"}
 
 
 @pytest.mark.parametrize("role", [*ROOTED, READER])
@@ -118,7 +118,6 @@ def held(image: BuiltImage) -> set[str]:
         "pillow": "python/PIL",
         "onnxruntime": "python/onnxruntime",
         "cryptography": "python/cryptography",
-        "prometheus": "python/prometheus_client",
         "detection": "models/detection.onnx",
         "recognition": "models/recognition.onnx",
         "pictures": "pictures/page.png",
@@ -145,7 +144,7 @@ HELD = {
     "application-reader": {"pillow", "onnxruntime", "recognition", "nodes", "interfaces"},
     "application-monitor": {"nodes", "interfaces"},
     "examples": {*CONTAINER, "bringup", "nodes", "examples"},
-    "recorder": {"prometheus", "cryptography", "recorder", "interfaces", "composition_interfaces"},
+    "recorder": {"cryptography", "recorder", "interfaces", "composition_interfaces"},
     "overlay-interfaces-carrier": BASE,
     "overlay-nodes-carrier": BASE,
 }

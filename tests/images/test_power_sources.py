@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.standins import boards
 from tests.images.in_cluster import module
 from tests.images.nvml_standin import StandInGpu, StandInLibrary
 
@@ -21,7 +22,7 @@ sources = module("ros2bench_machine_reader.sources")
 configuration = module("ros2bench_machine_reader.configuration")
 
 NOW = (10, 20)
-STANDIN = str(Path(__file__).parent / "tegrastats_standin.py")
+STANDIN = str(boards.PROGRAM)
 
 
 def tree(root: Path, files: Mapping[str, object]) -> Path:
@@ -255,6 +256,35 @@ def test_processors_and_gpus_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [source, *_] = power.open_sources(settings(tree(tmp_path, TWO_PACKAGES), source="rapl"))
     rails = {row[2] for row in source.read(*NOW) if row[5]}
     assert rails == {"package-0", "dram-0", "package-1", "dram-1", "gpu0"}
+
+
+def test_a_sum_without_one_of_its_rails_is_no_total(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = StandInLibrary([StandInGpu(is_lost=True), StandInGpu()])
+    driver(monkeypatch, library)
+    [source, *_] = power.open_sources(settings(tree(tmp_path, TWO_PACKAGES), source="rapl"))
+
+    def totals() -> set[str]:
+        return {row[2] for row in source.read(*NOW) if row[5]}
+
+    counted = {"package-0", "dram-0", "package-1", "dram-1"}
+    assert totals() == set()
+    library.gpus[0].is_lost = False
+    assert totals() == {*counted, "gpu0", "gpu1"}
+    package = tmp_path / "class/powercap/intel-rapl:1/energy_uj"
+    package.write_text("")
+    assert totals() == set()
+    package.write_text("2000001")
+    assert totals() == {*counted, "gpu0", "gpu1"}
+    for gpu in library.gpus:
+        gpu.is_lost = True
+    assert {row[2] for row in source.read(*NOW)} == {*counted, "core-0", "psys"}
+    assert totals() == set()
+
+
+def test_a_gpu_that_cannot_tell_its_power_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver(monkeypatch, StandInLibrary([StandInGpu(), StandInGpu(energy_mj=None, power_mw=None)]))
+    [source, *_] = power.open_sources(settings(tree(tmp_path, TWO_PACKAGES), source="rapl"))
+    assert "gpu0" in {row[2] for row in source.read(*NOW) if row[5]}
 
 
 @pytest.mark.parametrize(

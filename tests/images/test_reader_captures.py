@@ -284,7 +284,7 @@ def test_a_source_that_fails_or_tells_why_not_is_noted_and_read_again(
     assert fetched(found, "power") == [[1, 2, "VDD_IN", 5.0, None, True]]
     assert found.state("c")["failed_reads"] == {"power-stand-in": 1}
     assert "broken" in capsys.readouterr().err
-    assert newest.rows("power") == [[1, 2, "VDD_IN", 5.0, None, True]]
+    assert [list(row) for row in newest.rows("power")] == [[1, 2, "VDD_IN", 5.0, None, True]]
 
 
 def test_old_rows_are_told_to_nobody() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import http.client
 import json
 import os
 import secrets
@@ -108,7 +109,12 @@ def repeated(request: Any) -> Any:
     return routing.json_response(200, request.content())
 
 
+def failing(_: Any) -> Any:
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
 ROUTES = {
+    ("GET", "/v1/failing"): routing.Route(failing, open=True),
     ("GET", "/v1/open"): routing.Route(queried, open=True),
     ("GET", "/v1/things/{thing}"): routing.Route(named),
     ("POST", "/v1/things/{thing}/stop"): routing.Route(repeated),
@@ -154,6 +160,22 @@ def test_other_calls_are_refused_with_a_sentence(call: dict[str, Any], status: i
     assert len(answer["error"]) > 20
 
 
+def test_an_answer_that_fails_is_500_with_its_traceback_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = asked("GET", "/v1/failing")
+    assert status == 500
+    assert "GET /v1/failing could not be answered: ConnectionRefusedError" in said["error"]
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_what_is_no_path_is_refused_by_the_server(reader: str) -> None:
+    connection = http.client.HTTPConnection(reader, timeout=10)
+    connection.putrequest("GET", "http://[/metrics", skip_host=True)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, "is no path" in json.loads(answer.read())["error"]) == (400, True)
+    connection.close()
+
+
 def test_a_body_must_be_what_the_call_wants() -> None:
     request = routing.Request("POST", "/x", "/x", body=b'{"a": 1, "z": 2}')
     with pytest.raises(routing.CallRefused, match="no b"):
@@ -181,7 +203,7 @@ def test_the_text_for_prometheus_holds_what_is_known_and_escapes_names() -> None
     }
     lines = exposition.exposition(rows, 1_000_000_000).decode().splitlines()
     assert 'ros2bench_container_cpu_seconds_total{pod_uid="u",container_id="i"} 1.5' in lines
-    assert 'ros2bench_machine_power_watts{rail="VDD \\"IN\\"\\n"} 5.5' in lines
+    assert 'ros2bench_machine_power_watts{rail="VDD \\"IN\\"\\n",is_total="true"} 5.5' in lines
     assert "ros2bench_machine_reader_cpu_seconds_total 1.0" in lines
     assert not [line for line in lines if "io_write" in line or "energy" in line or "None" in line]
 

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from images import recipes
 from images.buildah import Build
+from images.command_line import console
 from images.containerfile import ingredients
 from images.errors import BuildError
 from images.inputs import digest_of_texts
-from images.recipes import Recipe, asset_part
+from images.recipes import ARCHITECTURES, PYTHON_VERSIONS, Recipe, asset_part, make_recipe
 from images.roles import GROUPS, IMAGES, OVERLAY_ROLES, PACKAGES, ROLES, ROS1, STAGES, expand
 from images.sites import ASSET_LOCKS
+from images.steps import Steps
 
 NODES = {"application-camera", "application-detector", "application-reader", "application-monitor"}
 WITH_NODES = {*NODES, "application-monolithic", "application-composition", "overlay-nodes", "overlay-nodes-carrier"}
@@ -88,6 +91,7 @@ def reached(tree: Path) -> Callable[[str], set[str]]:
         (f"{SOURCE}/composition_interfaces/new.txt", {"application-composition", "examples", "recorder"}),
         (f"{SOURCE}/ros2bench_interfaces/new.txt", {*WITH_NODES, *OVERLAYS, "examples", "recorder"}),
         (f"{SOURCE}/ros2bench_bringup/new.txt", {*BUILT} - {"recorder", "machine-reader"}),
+        (f"{SOURCE}/ros2bench_telemetry/new.txt", {*BUILT}),
         (f"{SOURCE}/ros2bench_machine_reader/new.txt", {"machine-reader"}),
         (f"{SOURCE}/ros2bench_service/new.txt", {"recorder", "machine-reader"}),
         ("bin/ros2bench-machine-reader", {"machine-reader"}),
@@ -192,3 +196,33 @@ def test_the_file_for_docker_builds_the_same_images_of_the_same_packages() -> No
     }
     (roles,) = re.findall(r"role = \[(.*?)\]", text, re.DOTALL)
     assert set(re.findall(r'"([a-z-]+)"', roles)) == set(STAGES)
+
+
+def test_the_file_for_a_jetson_changes_distribution_and_architecture_and_nothing_else() -> None:
+    usual, text = ((IMAGES / name).read_text() for name in ("docker-bake.hcl", "docker-bake.jetson.hcl"))
+    changed = dict(re.findall(r'variable "(\w+)" \{\n  default = "([^"]*)"', text))
+    assert changed == {"ROS_DISTRO": "humble", "PYTHON_VERSION": "3.10", "PLATFORMS": "linux/arm64"}
+    assert changed.keys() <= set(re.findall(r'variable "(\w+)"', usual))
+    assert PYTHON_VERSIONS["official", changed["ROS_DISTRO"]] == changed["PYTHON_VERSION"]
+    assert "target " not in text
+
+
+def test_images_of_two_architectures_are_never_taken_for_one_another(tmp_path: Path) -> None:
+    steps = Steps(tmp_path / "logs", console)
+    made = {name: make_recipe("official", "humble", tmp_path, steps, architecture=name) for name in ARCHITECTURES}
+    roles = [role for role in BUILT if made["amd64"].role(role).inputs == made["arm64"].role(role).inputs]
+    assert roles == [], "the same inputs would leave out the build for the other architecture"
+
+
+def test_the_architecture_of_this_machine_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipes, "own_architecture", lambda: "arm64")
+    steps = Steps(tmp_path / "logs", console)
+    usual = make_recipe("official", "humble", tmp_path, steps)
+    assert (
+        usual.runtime.inputs == make_recipe("official", "humble", tmp_path, steps, architecture="arm64").runtime.inputs
+    )
+
+
+def test_wheels_for_a_jetson_are_refused_with_what_to_use_instead(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"amd64 only, not for arm64\. Use --flavour official"):
+        make_recipe("wheels", "jazzy", tmp_path, Steps(tmp_path / "logs", console), architecture="arm64")

@@ -2,7 +2,10 @@
 
 import base64
 import json
+import sys
+from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ def test_file_of_the_contract(tmp_path: Path) -> None:
     assert read.port == 8080
     assert read.topics == (configuration.Topic(**TOPIC),)
     assert base64.b64encode(read.operator.public_bytes_raw()).decode() == OPERATOR
+    assert (read.nodes, read.mappings, read.topics[0].expected_rate_hz) == ((), (), None)
     assert (read.captures_folder, read.captures_limit_bytes) == (Path("/captures"), 2**30)
 
 
@@ -43,14 +47,60 @@ def test_file_of_the_contract(tmp_path: Path) -> None:
         ({"topics": [{**TOPIC, "name": "results"}]}, "topics[0].name"),
         ({"topics": [{**TOPIC, "type": "Result"}]}, "topics[0].type"),
         ({"topics": [{**TOPIC, "reliability": "maybe"}]}, "reliable, best_effort"),
+        ({"topics": [{**TOPIC, "durability": "forever"}]}, "volatile, transient_local"),
         ({"topics": [{**TOPIC, "stamp": "clock"}]}, "ros2bench, header, none"),
         ({"topics": [{**TOPIC, "depth": "10"}]}, "topics[0].depth"),
+        ({"topics": [{**TOPIC, "expected_rate_hz": 0}]}, "topics[0].expected_rate_hz"),
+        ({"nodes": ["no name"]}, "list of names like camera"),
+        ({"mappings": {}}, "mappings must be a list"),
     ],
 )
 def test_refusals_name_the_key(change: dict[str, Any], words: str) -> None:
     with pytest.raises(configuration.ConfigurationError) as refused:
         configuration.parse_configuration({**FILE, **change})
     assert words in str(refused.value)
+
+
+def test_a_file_may_expect_rates_and_nodes_and_map_without_measuring() -> None:
+    more = {"topics": [], "nodes": ["camera"], "mappings": [{"topic": "/a", "preset": "battery"}, "broken"]}
+    read = configuration.parse_configuration({**FILE, **more})
+    assert (read.topics, read.nodes, len(read.mappings)) == ((), ("camera",), 2)
+    rated = configuration.parse_configuration({**FILE, "topics": [{**TOPIC, "expected_rate_hz": 10}]})
+    assert rated.topics[0].expected_rate_hz == 10.0
+
+
+class Policy(Enum):
+    """Both policies of rclpy that are used."""
+
+    RELIABLE = 1
+    BEST_EFFORT = 2
+    TRANSIENT_LOCAL = 3
+    VOLATILE = 4
+
+
+@pytest.mark.parametrize(
+    ("key", "durability", "refused"),
+    [
+        ({}, Policy.VOLATILE, set[Policy]()),
+        ({"durability": "volatile"}, Policy.VOLATILE, set[Policy]()),
+        ({"durability": "transient_local"}, Policy.TRANSIENT_LOCAL, {Policy.VOLATILE}),
+    ],
+)
+def test_a_topic_may_be_asked_for_what_was_sent_before(
+    monkeypatch: pytest.MonkeyPatch, key: dict[str, str], durability: Policy, refused: set[Policy]
+) -> None:
+    qos = SimpleNamespace(QoSProfile=SimpleNamespace, ReliabilityPolicy=Policy, DurabilityPolicy=Policy)
+    monkeypatch.setitem(sys.modules, "rclpy", SimpleNamespace(qos=qos))
+    monkeypatch.setitem(sys.modules, "rclpy.qos", qos)
+    quality = module("ros2bench_recorder.quality")
+    del sys.modules["ros2bench_recorder.quality"]
+    (topic,) = configuration.parse_configuration({**FILE, "topics": [{**TOPIC, **key}]}).topics
+    wanted = quality.quality(topic)
+    assert (wanted.depth, wanted.reliability, wanted.durability) == (1000, Policy.RELIABLE, durability)
+    for offered in (Policy.VOLATILE, Policy.TRANSIENT_LOCAL):
+        profile = SimpleNamespace(reliability=Policy.RELIABLE, durability=offered)
+        assert quality.incompatible(profile, topic) == (offered in refused)
+    assert quality.incompatible(SimpleNamespace(reliability=Policy.BEST_EFFORT, durability=durability), topic)
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:

@@ -63,6 +63,21 @@ class StandInContainer:
         StandInContainer.closed += 1
 
 
+class Unwilling:
+    """Metrics that fail while a test wants it."""
+
+    error: Exception | None = None
+
+    def text(self) -> bytes:
+        """The text for Prometheus, or an error."""
+        if self.error is not None:
+            raise self.error
+        return b"ros2bench_messages_total 1.0\n"
+
+
+METRICS = Unwilling()
+
+
 def health(path: str) -> tuple[int, str]:
     return (200, "recording") if path == "/healthz" else (503, "not yet")
 
@@ -74,7 +89,7 @@ def server() -> Iterator[tuple[Replaceable, int]]:
         store,
         signed_calls.CallVerifier(SIGNER.key.public_key(), SIGNER.audience),
         status=lambda: {"contract": 1},
-        metrics=lambda: b"ros2bench_messages_total 1.0\n",
+        metrics=METRICS.text,
         health=health,
         relay=components.Relay(StandInContainer, linger_s=0.2),
     )
@@ -169,6 +184,26 @@ def test_refusals_are_sentences(
     answered, said = ask(connection, method, path, content)
     assert answered == status
     assert words in said["error"]
+
+
+def test_an_answer_that_fails_is_500_and_one_record(
+    connection: http.client.HTTPConnection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(METRICS, "error", KeyError("topic"))
+    status, said = ask(connection, "GET", "/metrics")
+    assert status == 500
+    assert "GET /metrics could not be answered: KeyError" in said["error"]
+    assert "KeyError: 'topic'" in capsys.readouterr().err
+    monkeypatch.undo()
+    # The connection is still of use.
+    assert ask(connection, "GET", "/metrics")[0] == 200
+
+
+def test_what_is_no_path_is_refused(connection: http.client.HTTPConnection) -> None:
+    connection.putrequest("GET", "http://[/metrics", skip_host=True)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, "is no path" in json.loads(answer.read())["error"]) == (400, True)
 
 
 CALLS = [

@@ -26,7 +26,7 @@ Images = dict[str, BuiltImage]
 EXAMPLES = PROJECT_FOLDER / "examples"
 PORT, RECORDER_PORT = 8080, 8090
 CAPTURE_S = 4.0
-RATES_HZ = {"publish-subscribe": 10, "service": 10, "action": 1, "simulation": 50}
+RATES_HZ = {"publish-subscribe": 10, "service": 10, "action": 1, "simulation": 50, "queue-workers": 5}
 # In the sandbox only /tmp can be written.
 CAPTURES = {"captures": {"folder": "/tmp/captures", "limit_bytes": 2**27}}  # noqa: S108
 MASTER = {"ROS_MASTER_URI": "http://127.0.0.1:11311", "ROS_IP": "127.0.0.1"}

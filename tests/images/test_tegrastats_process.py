@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.standins import boards
 from probes.evidence import SeriesTable
 from probes.power_series import machine_power
 from probes.samples import Window
@@ -21,7 +22,7 @@ tegrastats_source = module("ros2bench_machine_reader.tegrastats_source")
 tegrastats = module("ros2bench_machine_reader.tegrastats")
 sources = module("ros2bench_machine_reader.sources")
 
-STANDIN = str(Path(__file__).parent / "tegrastats_standin.py")
+STANDIN = str(boards.PROGRAM)
 INTERVAL_S = 0.02
 ORIN_NANO = RECORDED[7]
 Start = Callable[..., Any]

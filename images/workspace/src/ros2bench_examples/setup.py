@@ -14,7 +14,7 @@ setup(
     zip_safe=False,
     maintainer='ros2bench contributors',
     maintainer_email='ros2bench@users.noreply.github.com',
-    description='Small complete applications: publish/subscribe, service, action, simulation.',
+    description='Small applications: publish/subscribe, service, action, simulation, queue.',
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
@@ -26,6 +26,8 @@ setup(
             'action_client = ros2bench_examples.action_client:main',
             'simulator = ros2bench_examples.simulator:main',
             'controller = ros2bench_examples.controller:main',
+            'job_queue = ros2bench_examples.job_queue:main',
+            'worker = ros2bench_examples.worker:main',
         ],
     },
 )

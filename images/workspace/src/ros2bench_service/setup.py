@@ -14,6 +14,6 @@ setup(
     zip_safe=False,
     maintainer='ros2bench contributors',
     maintainer_email='ros2bench@users.noreply.github.com',
-    description='What the recorder and the machine reader share: signed calls, files of captures.',
+    description='What recorder and machine reader share: signed calls, captures, metrics as text.',
     license='Apache-2.0',
 )

@@ -8,12 +8,14 @@ from ros2bench_bringup.health import joint_state
 from ros2bench_bringup.health_server import listen, serve
 from ros2bench_bringup.plan import PlanError, read_plan
 from ros2bench_bringup.supervisor import supervise
+from ros2bench_telemetry import json_lines
 
 EXIT_USAGE = 2
 
 
 def main() -> int:
     """Read the plan, serve the joint health, supervise."""
+    json_lines.install('bringup')
     if len(sys.argv) != 2:
         print('usage: ros2bench-bringup /etc/ros2bench/bringup.json', file=sys.stderr)
         return EXIT_USAGE

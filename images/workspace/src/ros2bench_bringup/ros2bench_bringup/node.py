@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 
+from ros2bench_telemetry import json_lines
+
 EXIT_USAGE = 2
 DEFAULT_PACKAGE = 'ros2bench_nodes'
 
@@ -12,6 +14,7 @@ def main() -> int:
     """Run the executable NAME of a package with the remaining arguments."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ''
     package, _, name = wanted.rpartition('/')
+    json_lines.install('node', node=json_lines.node_of(sys.argv) or name)
     executables = executables_of(package or DEFAULT_PACKAGE)
     if name not in executables:
         choices = ', '.join(sorted(executables)) or 'none, the package is not in this image'

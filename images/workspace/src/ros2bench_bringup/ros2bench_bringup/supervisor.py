@@ -2,12 +2,12 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ros2bench_bringup.plan import Process
+from ros2bench_telemetry.json_lines import say
 
 KILL_AFTER_S = 2.0
 EXIT_FAILED = 1
@@ -66,7 +66,7 @@ def supervise(
         for process in processes:
             running[_start(process, environment)] = process
     except OSError as error:
-        _say(f'{process.name} cannot be started: {process.command[0]}: {error.strerror}')
+        _say('ERROR', f'{process.name} cannot be started: {process.command[0]}: {error.strerror}')
         first = Ended(process.name, EXIT_COMMAND_NOT_FOUND)
         stop_at_s = _stop(running, signal.SIGTERM)
     on_started()
@@ -76,14 +76,15 @@ def supervise(
         if received is None and stop_at_s is not None and not killed:
             killed = True
             names = ', '.join(process.name for process in running.values())
-            _say(f'killing {names}: still running after {KILL_AFTER_S:g} s')
+            _say('WARNING', f'killing {names}: still running after {KILL_AFTER_S:g} s')
             _stop(running, signal.SIGKILL)
         elif received is not None and received.si_signo in STOP_SIGNALS:
             asked_to_stop = asked_to_stop or first is None
             deadline_s = _stop(running, signal.Signals(received.si_signo))
             stop_at_s = stop_at_s or deadline_s
         for ended in _reap(running):
-            _say(f'{ended.name} ended with {ended.code}')
+            level = 'INFO' if asked_to_stop else 'ERROR'
+            _say(level, f'{ended.name} ended with {ended.code}')
             if first is None:
                 first = ended
                 stop_at_s = stop_at_s or _stop(running, signal.SIGTERM)
@@ -123,5 +124,5 @@ def _reap(running: dict[int, Process]) -> list[Ended]:
             ended.append(Ended(process.name, os.waitstatus_to_exitcode(status)))
 
 
-def _say(sentence: str) -> None:
-    print(f'ros2bench-bringup: {sentence}', file=sys.stderr, flush=True)
+def _say(level: str, sentence: str) -> None:
+    say(level, sentence, logger='ros2bench-bringup')

@@ -14,6 +14,7 @@ from ros2bench_composition.guarded_import import install
 from ros2bench_composition.manifest import parse_manifest
 from ros2bench_composition.refusal import Refusal
 from ros2bench_composition.wire import Wire
+from ros2bench_telemetry import json_lines
 
 EXIT_FAILED = 1
 EXIT_REFUSED = 2
@@ -77,8 +78,10 @@ def main() -> int:
     questions = wire.lines()
     order = next(questions)
     try:
+        component = Component(**order['component'])
+        json_lines.install('component', node=component.node)
         install(parse_manifest(base64.b64decode(order['manifest'])))
-        return run(Component(**order['component']), wire, questions)
+        return run(component, wire, questions)
     except Refusal as refusal:
         wire.send({'refused': refusal.reason, 'sentence': str(refusal)})
         return EXIT_REFUSED

@@ -23,6 +23,7 @@ from ros2bench_composition.manifest import parse_manifest
 from ros2bench_composition.process_host import ProcessHost
 from ros2bench_composition.refusal import Refusal
 from ros2bench_composition.trusted_file import changeable_folders, read_trusted
+from ros2bench_telemetry import json_lines
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -49,8 +50,8 @@ class Failure:
 
 
 def say(sentence: str) -> None:
-    """Tell whoever reads the log."""
-    print(f'ros2bench-component-container: {sentence}', file=sys.stderr, flush=True)
+    """Tell whoever reads the log why the container ends."""
+    json_lines.say('ERROR', sentence, logger='ros2bench-component-container')
 
 
 def check_surroundings(configuration: Configuration, environment: Mapping[str, str]) -> None:
@@ -185,6 +186,7 @@ def start_services(container: str, manager: Manager, failure: Failure):  # noqa:
 
 def main() -> int:
     """Read the configuration and hold components."""
+    json_lines.install('component-container')
     if len(sys.argv) != 2:
         print(
             'usage: ros2bench-component-container /etc/ros2bench/composition.json', file=sys.stderr

@@ -1,1 +1,1 @@
-"""Small complete applications: publish/subscribe, service, action, simulation."""
+"""Small applications: publish/subscribe, service, action, simulation, queue."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ros2bench_nodes.parameters import COMMON, Rule, positive, text, whole
+from ros2bench_nodes.parameters import COMMON, Rule, not_negative, positive, text, whole
 
 RULES: Mapping[str, Mapping[str, Rule]] = {
     'talker': {
@@ -33,5 +33,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         'period_s': positive(4.0),
         'stiffness': positive(40.0),
         'damping': positive(4.0),
+    },
+    'job_queue': {**COMMON, 'rate_hz': positive(5.0), 'capacity': whole(1000, 1, 1_000_000)},
+    'worker': {
+        **COMMON,
+        'cost_s': positive(0.05),
+        'wait_s': not_negative(0.0),
+        'metrics_port': whole(0, 0, 65535),
     },
 }

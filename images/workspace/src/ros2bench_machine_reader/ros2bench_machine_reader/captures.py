@@ -14,6 +14,7 @@ from ros2bench_machine_reader.routing import CallRefused
 from ros2bench_machine_reader.rows_file import RowsFile
 from ros2bench_machine_reader.sources import COLUMNS, Absent, Row
 from ros2bench_service.capture_file import ByteBudget, read_state, write_state
+from ros2bench_telemetry.json_lines import run_of, say
 
 ID = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,127}')
 MOST_CAPTURES = 64
@@ -200,7 +201,17 @@ class Captures:
                 raise CallRefused(507, f'the capture cannot be kept: {error.strerror}') from error
             self._captures[identifier] = capture
             self.changed.notify_all()
-            return capture
+        self._tell(identifier, 'has begun')
+        return capture
+
+    @property
+    def newest_active(self) -> str | None:
+        """Name of the capture that began last of those that are active, without waiting for any."""
+        active = [each.identifier for each in list(self._captures.values()) if each.is_active]
+        return active[-1] if active else None
+
+    def _tell(self, identifier: str, what: str) -> None:
+        say('INFO', f'capture {identifier} {what}', logger='captures', run=run_of(identifier))
 
     def stop(self, identifier: str) -> dict[str, Any]:
         """End a capture; ending it again changes nothing.
@@ -210,9 +221,12 @@ class Captures:
         """
         with self._lock:
             capture = self._find(identifier)
-            if capture.is_active:
+            was_active = capture.is_active
+            if was_active:
                 self._end(capture)
         self._save(capture)
+        if was_active:
+            self._tell(identifier, 'has ended')
         return self.state(identifier)
 
     def state(self, identifier: str) -> dict[str, Any]:

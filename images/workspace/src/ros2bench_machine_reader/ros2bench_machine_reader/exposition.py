@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ros2bench_machine_reader import board_facts, energy_counter
 from ros2bench_machine_reader.sources import COLUMNS, TIMES, Row
+from ros2bench_service.exposition import CONTENT_TYPE, document, labels_text
+from ros2bench_service.exposition import family as lines_of_family
 
-TEXT = 'text/plain; version=0.0.4; charset=utf-8'
+TEXT = CONTENT_TYPE
 SECOND_NS = 1_000_000_000
 # Column: name, type, meaning, divisor.
 Family = tuple[str, str, str, int]
@@ -66,19 +69,74 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
     },
     'power': {
         'power_w': ('machine_power_watts', 'gauge', 'Power of a rail.', 1),
+    },
+    'energy': {
         'energy_j': ('machine_energy_joules_total', 'counter', 'Energy of a rail.', 1),
+        'covered_s': (
+            'machine_energy_covered_seconds_total',
+            'counter',
+            'Time for which the energy of a rail is known.',
+            1,
+        ),
     },
     'gpu': {
         'busy_ratio': ('machine_gpu_busy_ratio', 'gauge', 'Share of the GPU in use.', 1),
         'memory_used_bytes': ('machine_gpu_memory_used_bytes', 'gauge', 'GPU memory in use.', 1),
+        'memory_total_bytes': ('machine_gpu_memory_total_bytes', 'gauge', 'GPU memory in all.', 1),
         'temperature_c': ('machine_gpu_temperature_celsius', 'gauge', 'GPU temperature.', 1),
+        'clock_hz': ('machine_gpu_clock_hertz', 'gauge', 'Clock of the GPU.', 1),
+    },
+    'throttle': {
+        'throttled': (
+            'machine_gpu_throttled',
+            'gauge',
+            'Whether heat or a power limit holds the clock of the GPU down.',
+            1,
+        ),
+    },
+    'temperature': {
+        'celsius': ('machine_temperature_celsius', 'gauge', 'Temperature of a sensor.', 1),
+    },
+    'core': {
+        'clock_hz': ('machine_cpu_clock_hertz', 'gauge', 'Clock of a processor core.', 1),
+        'busy_ratio': ('machine_cpu_busy_ratio', 'gauge', 'Share of a core in use.', 1),
+    },
+    'memory_controller': {
+        'clock_hz': (
+            'machine_memory_controller_clock_hertz',
+            'gauge',
+            'Clock of the memory controller.',
+            1,
+        ),
+        'busy_ratio': (
+            'machine_memory_controller_busy_ratio',
+            'gauge',
+            'Share of the bandwidth of the memory in use.',
+            1,
+        ),
+    },
+    'limit': {
+        'limit_w': ('machine_power_limit_watts', 'gauge', 'Power that a rail may take.', 1),
     },
 }
+EXPOSED: Mapping[str, Sequence[str]] = {
+    **COLUMNS,
+    'energy': energy_counter.COLUMNS,
+    **board_facts.COLUMNS,
+}
+"""Columns of every kind that is told here, after the two times."""
 LABELS: Mapping[str, Sequence[str]] = {
     'containers': ('pod_uid', 'container_id'),
     'machine': (),
-    'power': ('rail',),
+    # Rails overlap: only those that are the machine's total may be added up.
+    'power': ('rail', 'is_total'),
+    'energy': ('rail', 'is_total'),
     'gpu': ('gpu',),
+    'throttle': ('gpu',),
+    'temperature': ('sensor',),
+    'core': ('core',),
+    'memory_controller': (),
+    'limit': ('rail',),
 }
 
 
@@ -91,35 +149,26 @@ def exposition(rows: Mapping[str, Iterable[Row]], own_cpu_ns: int) -> bytes:
     """
     parts: list[str] = []
     for kind, families in FAMILIES.items():
-        columns = (*TIMES, *COLUMNS[kind])
+        columns = (*TIMES, *EXPOSED[kind])
         found = [dict(zip(columns, row, strict=True)) for row in rows.get(kind, ())]
         for column, family in families.items():
             parts += _family(family, LABELS[kind], column, found)
     own = ('machine_reader_cpu_seconds_total', 'counter', 'Of the machine reader.', SECOND_NS)
     parts += _family(own, (), 'cpu_ns', [{'cpu_ns': own_cpu_ns}])
-    return ('\n'.join(parts) + '\n').encode()
+    return document(parts)
 
 
 def _family(
     family: Family, labels: Sequence[str], column: str, found: Iterable[Mapping[str, Any]]
 ) -> list[str]:
     name, kind, meaning, divisor = family
-    samples = [
-        f'ros2bench_{name}{_labels(row, labels)} {row[column] / divisor!r}'
+    samples = (
+        (labels_text({label: _text(row[label]) for label in labels}), row[column] / divisor)
         for row in found
         if row[column] is not None
-    ]
-    if not samples:
-        return []
-    return [f'# HELP ros2bench_{name} {meaning}', f'# TYPE ros2bench_{name} {kind}', *samples]
+    )
+    return lines_of_family(f'ros2bench_{name}', kind, meaning, samples)
 
 
-def _labels(row: Mapping[str, Any], labels: Sequence[str]) -> str:
-    if not labels:
-        return ''
-    shown = (f'{label}="{_escaped(str(row[label]))}"' for label in labels)
-    return f'{{{",".join(shown)}}}'
-
-
-def _escaped(text: str) -> str:
-    return text.replace('\\', '\\\\').replace('"', '\\"').replace('\n', '\\n')
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

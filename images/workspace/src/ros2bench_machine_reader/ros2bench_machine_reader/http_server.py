@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from ros2bench_machine_reader.routing import (
@@ -17,6 +17,7 @@ from ros2bench_machine_reader.routing import (
     json_response,
 )
 from ros2bench_service.signed_calls import HEADER, CallRefusedError, CallVerifier
+from ros2bench_telemetry.http_server import LoggingServer, unanswered
 
 LARGEST_BODY_BYTES = 262_144
 SILENCE_LIMIT_S = 30.0
@@ -38,11 +39,13 @@ def answer(routes: Mapping[Key, Route], verifier: CallVerifier, request: Request
         return route.handler(replace(request, parts=parts))
     except (CallRefused, CallRefusedError) as error:
         return json_response(error.status, {'error': str(error)})
+    except Exception as error:  # noqa: BLE001 (whoever asks gets an answer, the log the rest)
+        return json_response(500, unanswered(request.method, request.path, error))
 
 
 def listen(
     routes: Mapping[Key, Route], verifier: CallVerifier, port: int, address: str = '0.0.0.0'
-) -> ThreadingHTTPServer:
+) -> LoggingServer:
     """Serve in threads of its own until `shutdown` is called on the result.
 
     Raises:
@@ -65,7 +68,12 @@ def listen(
                 self.close_connection = True
                 self._send(json_response(413, {'error': f'a body of {length} bytes is refused'}))
                 return
-            parsed = urlsplit(self.path)
+            try:
+                parsed = urlsplit(self.path)
+            except ValueError as error:
+                self.close_connection = True
+                self._send(json_response(400, {'error': f'{self.path!r} is no path: {error}'}))
+                return
             query = {key: values[-1] for key, values in parse_qs(parsed.query).items()}
             body = self.rfile.read(int(length))
             request = Request(
@@ -92,8 +100,7 @@ def listen(
         def log_message(self, *_: object) -> None:
             """Keep quiet: probes and scrapes ask every few seconds."""
 
-    server = ThreadingHTTPServer((address, port), Handler)
-    server.daemon_threads = True
+    server = LoggingServer((address, port), Handler)
     threading.Thread(
         target=server.serve_forever, args=(STOP_POLL_S,), name='http', daemon=True
     ).start()

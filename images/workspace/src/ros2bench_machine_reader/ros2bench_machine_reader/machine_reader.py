@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ros2bench_machine_reader import capture_calls, status
 from ros2bench_machine_reader.block_devices import physical_devices
+from ros2bench_machine_reader.board_facts import rows_of, sysfs_facts
 from ros2bench_machine_reader.captures import Captures
 from ros2bench_machine_reader.cgroup_tree import Tree, find_tree
 from ros2bench_machine_reader.configuration import (
@@ -26,9 +27,10 @@ from ros2bench_machine_reader.machine_counters import MachineCounters
 from ros2bench_machine_reader.pod_counters import PodCounters
 from ros2bench_machine_reader.reading import Newest, Reading, read_kernel, read_source
 from ros2bench_machine_reader.routing import Extension, Key, Route
-from ros2bench_machine_reader.sources import Absent, Source
+from ros2bench_machine_reader.sources import Absent, Row, Source
 from ros2bench_service.flushing import Flusher
 from ros2bench_service.signed_calls import CallVerifier, operator_key
+from ros2bench_telemetry import json_lines
 
 EXIT_USAGE = 2
 SILENCE_LIMIT_S = 5.0
@@ -87,6 +89,7 @@ def _start(
     captures = Captures(
         configuration.folder, configuration.limit_bytes, configuration.period_s, absent
     )
+    json_lines.of_run(lambda: json_lines.run_of(captures.newest_active))
     flusher = Flusher(captures.flush)
     newest = Newest()
     readings = _readings(configuration, captures, tree, (machine, sources), newest)
@@ -97,7 +100,7 @@ def _start(
             tree,
             status.describe([machine, *sources], absent, tree),
             captures,
-            metrics=_metrics(configuration, tree, newest),
+            metrics=_metrics(configuration, tree, newest, sources),
             silence=lambda: _silence(readings[0]),
         ),
         *extensions(configuration),
@@ -142,7 +145,9 @@ def _readings(
     ]
 
 
-def _metrics(configuration: Configuration, tree: Tree, newest: Newest) -> Callable[[], bytes]:
+def _metrics(
+    configuration: Configuration, tree: Tree, newest: Newest, sources: Sequence[Source]
+) -> Callable[[], bytes]:
     """What makes the text for Prometheus: readings of its own, so that no capture waits for it."""
     devices = physical_devices(configuration.sys_root)
     pods = PodCounters(tree, configuration.proc_root, devices)
@@ -158,11 +163,19 @@ def _metrics(configuration: Configuration, tree: Tree, newest: Newest) -> Callab
                 **of_pods,
                 machine.kind: machine.read(time.time_ns(), time.monotonic_ns()),
                 'power': newest.rows('power'),
+                'energy': newest.energy.rows(time.monotonic_ns()),
                 'gpu': newest.rows('gpu'),
+                **_facts(configuration.sys_root, sources),
             }
         return exposition(rows, time.process_time_ns())
 
     return metrics
+
+
+def _facts(sys_root: Path, sources: Sequence[Source]) -> dict[str, list[Row]]:
+    now_ns = time.monotonic_ns()
+    of_sources = (getattr(source, 'facts', None) for source in sources)
+    return rows_of((*of_sources, sysfs_facts(sys_root, time.time_ns(), now_ns)), now_ns)
 
 
 def _silence(reading: Reading) -> str | None:
@@ -174,6 +187,7 @@ def _silence(reading: Reading) -> str | None:
 
 def main() -> int:
     """Read the configuration, then the machine."""
+    json_lines.install('machine-reader')
     if len(sys.argv) != 2:
         print('usage: ros2bench-machine-reader /etc/ros2bench/machine-reader.json', file=sys.stderr)
         return EXIT_USAGE

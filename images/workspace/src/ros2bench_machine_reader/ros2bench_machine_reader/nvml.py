@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ros2bench_machine_reader.board_facts import Facts
 from ros2bench_machine_reader.sources import Missing, Row
 
 LIBRARY = 'libnvidia-ml.so.1'
@@ -25,6 +26,10 @@ TEMPERATURE_GPU = 0
 CLOCK_SM = 1
 TEXT_BYTES = 96
 MEMORY_VERSION_2 = 2
+# nvmlClocksThrottleReason: SwPowerCap, HwSlowdown, SwThermalSlowdown, HwThermalSlowdown and
+# HwPowerBrakeSlowdown. Idle clocks and clocks that somebody chose are no throttling.
+THROTTLED = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
+FACTS_PERIOD_NS = 1_000_000_000
 
 
 class NvmlError(OSError):
@@ -146,6 +151,16 @@ class Nvml:
         found = self._ask('nvmlDeviceGetClockInfo', gpu, ctypes.c_uint(), ctypes.c_uint(CLOCK_SM))
         return None if found is None else int(found.value) * 1_000_000
 
+    def is_throttled(self, gpu: Gpu) -> bool | None:
+        """Whether heat, a power limit or the board's own protection holds the clock down now."""
+        found = self._ask('nvmlDeviceGetCurrentClocksThrottleReasons', gpu, ctypes.c_ulonglong())
+        return None if found is None else bool(found.value & THROTTLED)
+
+    def limit_w(self, gpu: Gpu) -> float | None:
+        """Power that the board may take, the least of all limits that hold."""
+        found = self._ask('nvmlDeviceGetEnforcedPowerLimit', gpu, ctypes.c_uint())
+        return None if found is None else found.value / 1e3
+
     def close(self) -> None:
         """Let go of the driver."""
         if self._open:
@@ -189,6 +204,8 @@ class NvmlSource:
         self._nvml = nvml
         self._gpus = gpus
         self._is_total = is_total
+        self._silent: set[str] = set()
+        self.facts: Facts | None = None
         self.problems: Counter[str] = Counter()
 
     def read(self, time_ns: int, monotonic_ns: int) -> Sequence[Row] | Missing:
@@ -202,7 +219,40 @@ class NvmlSource:
                 continue
             if any(figure is not None for figure in figures[:2]):
                 rows.append((time_ns, monotonic_ns, gpu.label, *figures))
+                self._silent.discard(gpu.label)
+            else:
+                self._silent.add(gpu.label)
+        if self.kind == 'gpu':
+            self._learn(time_ns, monotonic_ns)
         return rows or Missing(UNREADABLE)
+
+    @property
+    def total_rails(self) -> frozenset[str]:
+        """Rails that are part of the machine's total; a GPU that cannot tell its power is none."""
+        if not self._is_total:
+            return frozenset()
+        return frozenset(gpu.label for gpu in self._gpus) - self._silent
+
+    def _learn(self, time_ns: int, monotonic_ns: int) -> None:
+        """Ask what changes slowly, once a second."""
+        if self.facts and monotonic_ns - self.facts.monotonic_ns < FACTS_PERIOD_NS:
+            return
+        throttled: dict[str, bool] = {}
+        limits_w: dict[str, float] = {}
+        for gpu in self._gpus:
+            self._learn_of(gpu, throttled, limits_w)
+        self.facts = Facts(time_ns, monotonic_ns, throttled=throttled, limits_w=limits_w)
+
+    def _learn_of(self, gpu: Gpu, throttled: dict[str, bool], limits_w: dict[str, float]) -> None:
+        try:
+            is_throttled, limit_w = self._nvml.is_throttled(gpu), self._nvml.limit_w(gpu)
+        except NvmlError:
+            self.problems[UNREADABLE] += 1
+            return
+        if is_throttled is not None:
+            throttled[gpu.label] = is_throttled
+        if limit_w is not None:
+            limits_w[gpu.label] = limit_w
 
     def _power(self, gpu: Gpu) -> list[Any]:
         energy_j = self._nvml.energy_j(gpu)

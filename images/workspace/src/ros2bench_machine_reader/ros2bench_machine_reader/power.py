@@ -13,11 +13,12 @@ the program where it is not in one of its two places.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from ros2bench_machine_reader.configuration import Configuration, ConfigurationError
 from ros2bench_machine_reader.hwmon import open_hwmon
 from ros2bench_machine_reader.nvml import NvmlSource, load_nvml
+from ros2bench_machine_reader.rails import marked
 from ros2bench_machine_reader.rapl import open_rapl
 from ros2bench_machine_reader.sources import Absent, Missing, Row, Source
 from ros2bench_machine_reader.tegra_gpu import open_tegra_gpu
@@ -34,17 +35,26 @@ TEGRASTATS_PLACES = ('/usr/bin/tegrastats', '/home/nvidia/tegrastats')
 Found = list[Source | Absent]
 
 
+class Part(Source, Protocol):
+    """A source of power that knows which of its rails are part of the machine's total."""
+
+    @property
+    def total_rails(self) -> frozenset[str]:
+        """Names of them, also of those that cannot be read now."""
+        ...
+
+
 class Together:
     """Several sources of power as one: their rails add up to the machine's total."""
 
     kind = 'power'
 
-    def __init__(self, parts: Sequence[Source]) -> None:
+    def __init__(self, parts: Sequence[Part]) -> None:
         self.name = '+'.join(part.name for part in parts)
         self._parts = parts
 
     def read(self, time_ns: int, monotonic_ns: int) -> Sequence[Row] | Missing:
-        """Rows of all parts; one that is missing leaves a gap in its rails."""
+        """Rows of all parts; one that is missing leaves a gap in its rails, and no total."""
         rows: list[Row] = []
         missing = None
         for part in self._parts:
@@ -53,7 +63,10 @@ class Together:
                 missing = found
             else:
                 rows.extend(found)
-        return rows if rows or missing is None else missing
+        if missing is not None and not rows:
+            return missing
+        totals = frozenset[str]().union(*(part.total_rails for part in self._parts))
+        return marked(rows, totals)
 
     def close(self) -> None:
         """Let go of all parts."""

@@ -108,6 +108,11 @@ class RaplSource:
             rows.append((time_ns, monotonic_ns, zone.rail, None, joules, zone.is_total))
         return rows or Missing(UNREADABLE)
 
+    @property
+    def total_rails(self) -> frozenset[str]:
+        """Rails that are part of the machine's total, also those that cannot be read now."""
+        return frozenset(zone.rail for zone, _ in self._zones if zone.is_total)
+
     def close(self) -> None:
         """Do nothing: no file stays open."""
 

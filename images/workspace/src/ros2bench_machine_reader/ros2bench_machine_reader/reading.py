@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from ros2bench_machine_reader.captures import Capture, Captures
+from ros2bench_machine_reader.energy_counter import EnergyCounters
 from ros2bench_machine_reader.machine_counters import MachineCounters
 from ros2bench_machine_reader.pod_counters import PodCounters
+from ros2bench_machine_reader.rails import known_totals, marked
 from ros2bench_machine_reader.sources import Missing, Row, Source
 
 SECOND_NS = 1_000_000_000
@@ -160,24 +162,37 @@ def read_kernel(
 
 
 class Newest:
-    """The newest rows of sources that give each row once, for whoever asks beside the captures."""
+    """The newest rows of sources that give each row once, for whoever asks beside the captures.
+
+    Attributes:
+        energy: counters made of every row of kind `power`.
+    """
 
     def __init__(self, monotonic_clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = monotonic_clock_s
         self._asked_s = -ASKED_S
         self._rows: dict[tuple[str, str], tuple[float, Row]] = {}
+        self._totals: frozenset[str] = frozenset()
+        self.energy = EnergyCounters()
 
     def note(self, kind: str, rows: Sequence[Row]) -> None:
         """Keep the newest row of each rail or board."""
+        if kind == 'power':
+            self.energy.note(rows)
+            self._totals = known_totals(self._totals, rows)
         for row in rows:
             self._rows[kind, str(row[LABEL_COLUMN])] = (self._clock_s(), row)
 
     def rows(self, kind: str) -> list[Row]:
-        """Rows of a kind that are not old; asking keeps the sources awake for a while."""
+        """Rows of a kind that are not old; asking keeps the sources awake for a while.
+
+        Rails of power are marked as the machine's total only where all that make it up are told.
+        """
         now_s = self._clock_s()
         self._asked_s = now_s
         found = list(self._rows.items())
-        return [row for (of, _), (at_s, row) in found if of == kind and now_s - at_s <= OLD_S]
+        rows = [row for (of, _), (at_s, row) in found if of == kind and now_s - at_s <= OLD_S]
+        return marked(rows, self._totals) if kind == 'power' else rows
 
     def is_asked(self) -> bool:
         """Whether somebody has asked lately."""

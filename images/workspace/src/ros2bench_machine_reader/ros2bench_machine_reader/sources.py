@@ -69,6 +69,9 @@ class Source(Protocol):
     Attributes:
         kind: a key of `COLUMNS`.
         name: what is read, for the status: `rapl`, `ina3221`, `tegrastats`, `nvml`.
+
+    One that learns more with its readings than captures keep has it in `facts`
+    (`ros2bench_machine_reader.board_facts.Facts`, None before the first reading).
     """
 
     kind: str

@@ -199,7 +199,10 @@ def _rail(match: Match, found: _Found) -> bool:
     if len(units) != 1 or name in NEVER_RAIL_NOR_ENGINE - {'CPU'}:
         return False
     # Before JetPack 5 there is no unit; then only now/average tells a rail from a clock.
-    if units == {False} and (len(numbers) == 1 or name == 'CPU' or name.endswith('_FREQ')):
+    if units == {False} and (len(numbers) == 1 or name.endswith('_FREQ')):
+        return False
+    # AGX Xavier has a rail of this name behind its cores; elsewhere it is a cut piece of them.
+    if units == {False} and name == 'CPU' and not found.cores:
         return False
     values = [int(number.removesuffix('mW')) for number in numbers]
     average, maximum = (*values[1:], None, None)[:2]

@@ -8,6 +8,7 @@ middle of a number differs.
 from collections import Counter
 from collections.abc import Sequence
 
+from ros2bench_machine_reader.board_facts import Clocked, Facts
 from ros2bench_machine_reader.rails import total_rails
 from ros2bench_machine_reader.sources import Missing, Row
 from ros2bench_machine_reader.tegrastats import NOT_CONNECTED, Line, parse_line
@@ -20,6 +21,8 @@ IRREGULAR = 'irregular_line'
 UNKNOWN = 'unknown_piece'
 FROZEN_AFTER_NS = 5_000_000_000
 GPU = 'gpu0'
+MEMORY_CONTROLLER = 'EMC'
+HERTZ_PER_MHZ = 1_000_000
 
 
 def power_rows(line: Line, time_ns: int, monotonic_ns: int) -> list[Row]:
@@ -38,12 +41,43 @@ def gpu_rows(line: Line, time_ns: int, monotonic_ns: int) -> list[Row]:
     engine = line.engine('GR3D')
     if engine is None or not engine.is_on:
         return []
-    load = engine.load_percent
-    busy = load / 100 if load is not None and load <= 100 else None
+    busy = _ratio(engine.load_percent)
     sensor = line.temperature('GPU')
-    clock_hz = max(engine.clocks_mhz) * 1_000_000 if engine.clocks_mhz else None
+    clock_hz = max(engine.clocks_mhz) * HERTZ_PER_MHZ if engine.clocks_mhz else None
     celsius = None if sensor is None else sensor.celsius
     return [(time_ns, monotonic_ns, GPU, busy, None, None, celsius, clock_hz)]
+
+
+def cores(line: Line) -> dict[str, Clocked]:
+    """Clock and load of the processor cores that are on, by number."""
+    return {
+        str(number): Clocked(core.clock_mhz * HERTZ_PER_MHZ, _ratio(core.load_percent))
+        for number, core in enumerate(line.cores)
+        if core is not None
+    }
+
+
+def memory_controllers(line: Line) -> dict[str, Clocked]:
+    """Clock and load of the memory controller, under its name; nothing where it tells neither."""
+    engine = line.engine(MEMORY_CONTROLLER)
+    if engine is None or not engine.is_on:
+        return {}
+    clock_hz = max(engine.clocks_mhz) * HERTZ_PER_MHZ if engine.clocks_mhz else None
+    return {MEMORY_CONTROLLER: Clocked(clock_hz, _ratio(engine.load_percent))}
+
+
+def _ratio(percent: int | None) -> float | None:
+    return percent / 100 if percent is not None and percent <= 100 else None
+
+
+def temperatures_c(line: Line) -> dict[str, float]:
+    """Temperatures of the sensors that have power and whose name is theirs alone."""
+    counts = Counter(sensor.name for sensor in line.temperatures)
+    return {
+        sensor.name: sensor.celsius
+        for sensor in line.temperatures
+        if sensor.celsius is not None and counts[sensor.name] == 1
+    }
 
 
 class LineGuard:
@@ -82,6 +116,7 @@ class TegrastatsSource:
         self._rows = power_rows if kind == 'power' else gpu_rows
         self._empty = NO_RAILS if kind == 'power' else NO_GPU
         self._process = process
+        self.facts: Facts | None = None
         self._guard = LineGuard()
         self._number = 0
         self._problems: Counter[str] = Counter()
@@ -117,6 +152,13 @@ class TegrastatsSource:
             return []
         if self._guard.is_frozen(line, timed.monotonic_ns):
             return Missing(FROZEN)
+        self.facts = Facts(
+            timed.time_ns,
+            timed.monotonic_ns,
+            temperatures_c=temperatures_c(line),
+            cores=cores(line),
+            memory_controllers=memory_controllers(line),
+        )
         return self._rows(line, timed.time_ns, timed.monotonic_ns) or Missing(self._empty)
 
     def close(self) -> None:

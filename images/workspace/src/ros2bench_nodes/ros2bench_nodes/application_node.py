@@ -19,6 +19,7 @@ from ros2bench_nodes.stop_request import StopRequest
 
 EXIT_FAILED = 1
 EXIT_BAD_PARAMETER = 2
+TRACES_ENDPOINT = 'ROS2BENCH_TRACES_ENDPOINT'
 STOP_LIMIT_S = 0.5
 TURN_PERIOD_S = 1.0
 DECLARED_BY_RCLPY = frozenset({'use_sim_time', 'start_type_description_service'})
@@ -50,6 +51,8 @@ class ApplicationNode(Node):
             **node_options,
         )
         self._health_server: health_server.HealthServer | None = None
+        self._kind = kind
+        self._tracers: list[Any] = []
         try:
             self.values = self._checked_parameters(kind, RULES[kind] if rules is None else rules)
             self.health = Health(self.values['silence_limit_s'])
@@ -72,6 +75,36 @@ class ApplicationNode(Node):
             ParameterError: a parameter names something that is not there.
         """
 
+    def open_tracer(self, span: str, *, topic: str, after: str = '') -> Any:
+        """What notes the frames that the node handled; None where nobody asks for traces.
+
+        Args:
+            span: what the node does for a frame.
+            topic: where it publishes what came of it.
+            after: kind of the node whose messages it takes; empty for the first of the path.
+
+        Raises:
+            ParameterError: the environment asks for traces in a way that cannot be understood.
+        """
+        if TRACES_ENDPOINT not in os.environ:
+            return None
+        # Costs nothing where nobody asks for traces.
+        from ros2bench_telemetry.tracer import open_tracer  # noqa: PLC0415
+
+        try:
+            tracer = open_tracer(
+                span,
+                kind=self._kind,
+                node=self.get_name(),
+                stream=self.values['stream'],
+                topic=self.resolve_topic_name(topic),
+                after=after,
+            )
+        except ValueError as error:
+            raise ParameterError(f'The variable {error}.') from error
+        self._tracers.append(tracer)
+        return tracer
+
     def check_work(self) -> None:
         """Raise if a thread of the node has died; nodes with threads override this."""
 
@@ -80,6 +113,8 @@ class ApplicationNode(Node):
         if self._health_server is not None:
             health_server.stop(self._health_server)
             self._health_server = None
+        for tracer in self._tracers:
+            tracer.close()
         super().destroy_node()
 
     def _checked_parameters(self, kind: str, rules: Mapping[str, Rule]) -> dict[str, Any]:

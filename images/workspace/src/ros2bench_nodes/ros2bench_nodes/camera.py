@@ -32,6 +32,7 @@ class Camera(ApplicationNode):
         self._source = open_source(values)
         topic = topics.of_stream(topics.FRAMES, values['stream'])
         self._publisher = self.create_publisher(Frame, topic, topics.FRAMES_QOS)
+        self._tracer = self.open_tracer('capture', topic=topic)
         self._metronome = Metronome(
             'camera',
             values['rate_hz'],
@@ -56,6 +57,9 @@ class Camera(ApplicationNode):
         image.header.stamp = intended
         image.header.frame_id = FRAME_ID
         self._publisher.publish(Frame(stamp=stamp(intended, frame_number), image=image))
+        if self._tracer:
+            # From when it was due: to be late is part of what the camera does.
+            self._tracer.note(frame_number, due_ns, due_ns)
         self.health.note_message()
 
     def check_work(self) -> None:

@@ -1,6 +1,7 @@
 """The detector: finds the text in every frame."""
 
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ros2bench_nodes.frame_image import pixels
 from ros2bench_nodes.inference import open_inference
 from ros2bench_nodes.stamps import stamp
 from ros2bench_nodes.text_detection import boxes_from_map
+from ros2bench_telemetry.json_lines import say
 
 REVISION = '0000000000000000'
 
@@ -28,15 +30,16 @@ class Detector(ApplicationNode):
         stream = self.values['stream']
         self._faults = Faults.of(self.values)
         self._inference = open_inference(self.values)
-        self.get_logger().info(f'revision {REVISION}')
-        self._publisher = self.create_publisher(
-            Detections, topics.of_stream(topics.DETECTIONS, stream), topics.EVENTS_QOS
-        )
+        say('INFO', f'revision {REVISION}', logger='detector')
+        topic = topics.of_stream(topics.DETECTIONS, stream)
+        self._publisher = self.create_publisher(Detections, topic, topics.EVENTS_QOS)
+        self._tracer = self.open_tracer('detect', topic=topic, after='camera')
         self.create_subscription(
             Frame, topics.of_stream(topics.FRAMES, stream), self._on_frame, topics.FRAMES_QOS
         )
 
     def _on_frame(self, message: Frame) -> None:
+        begun_ns = time.time_ns() if self._tracer else 0
         frame = pixels(message.image)
         probability, inference_s = self._inference.run(frame)
         boxes = []
@@ -56,6 +59,8 @@ class Detector(ApplicationNode):
                 inference_s=inference_s,
             )
         )
+        if self._tracer:
+            self._tracer.note(message.stamp.frame_number, message.stamp.intended, begun_ns)
         self.health.note_message()
 
 

@@ -1,6 +1,7 @@
 """The monitor: joins what was found with what was read; its result is what is measured."""
 
 import sys
+import time
 from typing import Any
 
 from ros2bench_interfaces.msg import Detections, Reading, Result
@@ -27,6 +28,7 @@ class Monitor(ApplicationNode):
             for topic in (topics.RESULTS, topics.DETECTIONS, topics.READINGS)
         )
         self._publisher = self.create_publisher(Result, results, topics.EVENTS_QOS)
+        self._tracer = self.open_tracer('report', topic=results, after='detector')
         self.create_subscription(Detections, detections, self._on_detections, topics.EVENTS_QOS)
         self.create_subscription(Reading, readings, self._on_reading, topics.EVENTS_QOS)
 
@@ -34,6 +36,7 @@ class Monitor(ApplicationNode):
         self._latest_reading = message
 
     def _on_detections(self, message: Detections) -> None:
+        begun_ns = time.time_ns() if self._tracer else 0
         reading = self._latest_reading
         if not self._faults.lets_pass(message.stamp.frame_number):
             return
@@ -48,6 +51,10 @@ class Monitor(ApplicationNode):
                 lines=reading.lines if reading else [],
             )
         )
+        if self._tracer:
+            used = reading.stamp if reading else None
+            number = own_stamp.frame_number
+            self._tracer.note(number, own_stamp.intended, begun_ns, used, 'reader')
         self._report.add(own_stamp)
         self.health.note_message()
 

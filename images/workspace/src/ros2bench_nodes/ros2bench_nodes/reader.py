@@ -49,6 +49,7 @@ class Reader(ApplicationNode):
             for topic in (topics.FRAMES, topics.DETECTIONS, topics.READINGS)
         )
         self._publisher = self.create_publisher(Reading, readings, topics.EVENTS_QOS)
+        self._tracer = self.open_tracer('read', topic=readings, after='detector')
         # Frames stay serialised: only the one that is read is worth the conversion.
         self.create_subscription(Frame, frames, self._on_frame, topics.FRAMES_QOS, raw=True)
         self.create_subscription(Detections, detections, self._on_detections, topics.EVENTS_QOS)
@@ -78,6 +79,7 @@ class Reader(ApplicationNode):
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             serialised, detections = job
+            begun_ns = time.time_ns() if self._tracer else 0
             reading = self._read(deserialize_message(serialised, Frame), detections)
             self._busy = False
             if reading is None:
@@ -88,6 +90,9 @@ class Reader(ApplicationNode):
                 if self._stopping or not self.context.ok():
                     return
                 raise
+            if self._tracer:
+                frame = detections.stamp
+                self._tracer.note(frame.frame_number, frame.intended, begun_ns)
             self.health.note_message()
 
     def _read(self, frame: Frame, detections: Detections) -> Reading | None:

@@ -13,6 +13,7 @@ from typing import Any
 from ros2bench_recorder.capture import Capture, CaptureHead, Effort
 from ros2bench_recorder.sample import SAMPLE_BYTES, SampleRow
 from ros2bench_service.capture_file import ByteBudget
+from ros2bench_telemetry.json_lines import run_of, say
 
 CAPTURES_KEPT = 16
 MOST_SAMPLES = 20_000_000
@@ -170,7 +171,12 @@ class Captures:
             with self._lock:
                 self._effort_at_start = self._effort()
                 self._active = capture
-            return capture
+        self._tell(capture, f'capture {identifier} has begun')
+        return capture
+
+    def _tell(self, capture: Capture, sentence: str) -> None:
+        run = run_of(capture.head.identifier)
+        say('INFO', sentence, logger='captures', run=run)
 
     def _require_room(self, identifier: str) -> None:
         if self._active is not None:
@@ -216,13 +222,16 @@ class Captures:
         """
         with self._changing:
             capture = self._find(identifier)
-            if capture is self._active:
+            was_active = capture is self._active
+            if was_active:
                 with self._lock:
                     self._active = None
                 capture.effort = self._spent(capture)
                 self._end(capture)
                 gc.enable()
-            return capture
+        if was_active:
+            self._tell(capture, f'capture {identifier} has ended')
+        return capture
 
     def _end(self, capture: Capture) -> None:
         capture.stopped_ns = self._real_clock_ns()

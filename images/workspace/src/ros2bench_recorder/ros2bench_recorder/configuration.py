@@ -1,6 +1,7 @@
 """What the recorder listens to, whom it obeys and where it keeps samples: its JSON file."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,17 @@ from ros2bench_recorder.cdr import READERS
 from ros2bench_service.signed_calls import operator_key
 
 CONTRACT = 1
-KEYS = frozenset({'contract', 'port', 'operator', 'captures', 'topics'})
+KEYS = frozenset({'contract', 'port', 'operator', 'captures', 'topics', 'nodes', 'mappings'})
 CAPTURES_KEYS = frozenset({'folder', 'limit_bytes'})
 LEAST_LIMIT_BYTES = 1024 * 1024
-TOPIC_KEYS = frozenset({'name', 'type', 'reliability', 'depth', 'stamp'})
+TOPIC_KEYS = frozenset(
+    {'name', 'type', 'reliability', 'durability', 'depth', 'stamp', 'expected_rate_hz'}
+)
 RELIABILITIES = ('reliable', 'best_effort')
+DURABILITIES = ('volatile', 'transient_local')
 TYPE_PATTERN = re.compile(r'[A-Za-z]\w*/msg/[A-Za-z]\w*')
 NAME_PATTERN = re.compile(r'(/[A-Za-z_]\w*)+')
+NODE_PATTERN = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*')
 
 
 class ConfigurationError(ValueError):
@@ -28,13 +33,19 @@ class ConfigurationError(ValueError):
 
 @dataclass(frozen=True)
 class Topic:
-    """One subscription."""
+    """One subscription.
+
+    `expected_rate_hz` is what the source intends to send; None where nobody says it. `durability`
+    is `transient_local` where a publisher keeps what it has sent for those who come later.
+    """
 
     name: str
     type: str
     reliability: str
     depth: int
     stamp: str
+    expected_rate_hz: float | None = None
+    durability: str = 'volatile'
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,9 @@ class Configuration:
         captures_folder: where samples are kept; survives a restart of the container.
         captures_limit_bytes: most bytes of samples in there.
         topics: what is recorded.
+        nodes: names of the nodes that should be in the graph.
+        mappings: fields of messages that become metrics, as they stand in the file: what is wrong
+            with one of them is no reason not to record.
     """
 
     port: int
@@ -54,6 +68,8 @@ class Configuration:
     captures_folder: Path
     captures_limit_bytes: int
     topics: tuple[Topic, ...]
+    nodes: tuple[str, ...] = ()
+    mappings: tuple[Any, ...] = ()
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -82,8 +98,12 @@ def parse_configuration(content: Any) -> Configuration:
     _only(content, KEYS, 'the file')
     contract = content.get('contract')
     _require(contract == CONTRACT, f'contract is {contract!r} but this image speaks {CONTRACT}')
-    topics = content.get('topics')
-    _require(isinstance(topics, list) and len(topics) > 0, 'topics must be a list, not empty')
+    topics, mappings = content.get('topics'), content.get('mappings', [])
+    _require(isinstance(mappings, list), 'mappings must be a list')
+    _require(
+        isinstance(topics, list) and (len(topics) > 0 or len(mappings) > 0),
+        'topics must be a list, not empty unless there are mappings',
+    )
     folder, limit_bytes = _captures(content.get('captures'))
     configuration = Configuration(
         port=_whole(content.get('port'), 'port', 1, 65535),
@@ -91,6 +111,8 @@ def parse_configuration(content: Any) -> Configuration:
         captures_folder=folder,
         captures_limit_bytes=limit_bytes,
         topics=tuple(_topic(item, index) for index, item in enumerate(topics)),
+        nodes=_nodes(content.get('nodes', [])),
+        mappings=tuple(mappings),
     )
     names = [topic.name for topic in configuration.topics]
     _require(len(set(names)) == len(names), f'topic names must differ but are {names}')
@@ -129,7 +151,25 @@ def _topic(item: Any, index: int) -> Topic:
         reliability=_choice(item.get('reliability'), f'{where}.reliability', RELIABILITIES),
         depth=_whole(item.get('depth'), f'{where}.depth', 1, 1_000_000),
         stamp=_choice(item.get('stamp'), f'{where}.stamp', tuple(READERS)),
+        expected_rate_hz=_rate(item.get('expected_rate_hz'), f'{where}.expected_rate_hz'),
+        durability=_choice(item.get('durability', 'volatile'), f'{where}.durability', DURABILITIES),
     )
+
+
+def _nodes(value: Any) -> tuple[str, ...]:
+    right = isinstance(value, list) and all(
+        isinstance(name, str) and NODE_PATTERN.fullmatch(name) for name in value
+    )
+    _require(right, f'nodes is {value!r} but must be a list of names like camera')
+    return tuple(value)
+
+
+def _rate(value: Any, where: str) -> float | None:
+    if value is None:
+        return None
+    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    _require(right, f'{where} is {value!r} but must be a number above 0, or null')
+    return float(value)
 
 
 def _matching(value: Any, where: str, pattern: re.Pattern[str], example: str) -> str:

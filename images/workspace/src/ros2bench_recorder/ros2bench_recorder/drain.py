@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 
 try:
@@ -23,14 +22,11 @@ except ImportError:  # ROS 2 Humble
 
 from ros2bench_recorder.configuration import ConfigurationError, Topic
 from ros2bench_recorder.pace import Pace
+from ros2bench_recorder.quality import quality
 from ros2bench_recorder.topic_recorder import TopicRecorder
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 TURN_S = 1.0
-RELIABILITY = {
-    'reliable': ReliabilityPolicy.RELIABLE,
-    'best_effort': ReliabilityPolicy.BEST_EFFORT,
-}
 
 
 class Loop(Protocol):
@@ -41,9 +37,11 @@ class Loop(Protocol):
         turned_s: its heartbeat.
         swept_ns: real time before which everything that had arrived has been taken.
         busy_ns: time spent outside of waiting; -1 where it cannot be told.
+        subscriptions: one per recorder, in their order.
     """
 
     name: str
+    subscriptions: Sequence[Any]
     turned_s: float
     swept_ns: int
     busy_ns: int
@@ -71,11 +69,6 @@ def message_class(topic: Topic) -> Any:
             f'Topic {topic.name} has the type {topic.type}, which this recorder image does not '
             f'hold ({error}): build a recorder image with the package {package} in its workspace.'
         ) from error
-
-
-def quality(topic: Topic) -> QoSProfile:
-    """Quality of service of the recorder's subscription."""
-    return QoSProfile(depth=topic.depth, reliability=RELIABILITY[topic.reliability])
 
 
 class WaitSetLoop:
@@ -109,7 +102,8 @@ class WaitSetLoop:
             )
             for recorder in recorders
         ]
-        shallowest = min(recorder.topic.depth for recorder in recorders)
+        self.subscriptions = [subscription for subscription, _ in self._inputs]
+        shallowest = min((recorder.topic.depth for recorder in recorders), default=1)
         self._pace = Pace(len(recorders), shallowest)
         self._wait_set = rclpy_implementation.WaitSet(
             len(self._inputs), 1, 0, 0, 0, 0, node.context.handle
@@ -181,7 +175,7 @@ class PublicLoop:
         self.busy_ns = -1
         self._executor = SingleThreadedExecutor(context=node.context)
         self._stopping = Future()
-        for recorder in recorders:
+        self.subscriptions = [
             node.create_subscription(
                 message_class(recorder.topic),
                 recorder.topic.name,
@@ -189,6 +183,8 @@ class PublicLoop:
                 quality(recorder.topic),
                 raw=True,
             )
+            for recorder in recorders
+        ]
         node.create_timer(TURN_S, self._turn)
         self._executor.add_node(node)
 

@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ros2bench_recorder.captures import CaptureError, Captures
 from ros2bench_recorder.components import Relay, RelayError
+from ros2bench_service.exposition import CONTENT_TYPE
 from ros2bench_service.signed_calls import HEADER, CallRefusedError, CallVerifier
+from ros2bench_telemetry.http_server import LoggingServer, unanswered
 
 JSON = 'application/json'
-METRICS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 SAMPLES = 'application/octet-stream'
 LARGEST_BODY_BYTES = 65_536
 STOP_POLL_S = 0.1
@@ -107,9 +108,15 @@ class Api:
     def answer(self, request: Request) -> Response:
         """Answer one request; one that cannot be met with `{"error": sentence}`."""
         try:
+            path = request.path
+        except ValueError as error:
+            return json_response(400, {'error': f'{request.target!r} is no path: {error}'})
+        try:
             return self._route(request)
         except (CallRefusedError, CaptureError, RelayError) as error:
             return json_response(error.status, {'error': str(error)})
+        except Exception as error:  # noqa: BLE001 (whoever asks gets an answer, the log the rest)
+            return json_response(500, unanswered(request.method, path, error))
 
     def _route(self, request: Request) -> Response:
         path = request.path
@@ -141,7 +148,7 @@ class Api:
             return json_response(200, self._status())
         if path == '/metrics':
             text = self._metrics()
-            return Response(200, METRICS_TEXT, len(text), (text,))
+            return Response(200, CONTENT_TYPE, len(text), (text,))
         status, sentence = self._health(path)
         return json_response(status, {'status' if status == 200 else 'error': sentence})
 
@@ -200,7 +207,7 @@ def _allow(request: Request, *methods: str) -> None:
         )
 
 
-def listen(api: Api, port: int) -> ThreadingHTTPServer:
+def listen(api: Api, port: int) -> LoggingServer:
     """Serve the interface in threads of its own until `shutdown` is called on the result.
 
     Raises:
@@ -251,8 +258,7 @@ def listen(api: Api, port: int) -> ThreadingHTTPServer:
         def log_message(self, *_: object) -> None:
             """Keep quiet: probes and scrapes ask every few seconds."""
 
-    server = ThreadingHTTPServer(('0.0.0.0', port), Handler)
-    server.daemon_threads = True
+    server = LoggingServer(('0.0.0.0', port), Handler)
     threading.Thread(
         target=server.serve_forever, args=(STOP_POLL_S,), name='http', daemon=True
     ).start()

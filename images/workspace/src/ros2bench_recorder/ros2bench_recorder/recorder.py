@@ -18,12 +18,15 @@ from ros2bench_recorder.clock import RecorderClock, clock_of_environment
 from ros2bench_recorder.components import Relay, RosConnection
 from ros2bench_recorder.configuration import Configuration, ConfigurationError, read_configuration
 from ros2bench_recorder.drain import Loop, make_loop
+from ros2bench_recorder.graph_view import nodes_up
 from ros2bench_recorder.http_api import Api, listen
-from ros2bench_recorder.metrics import exposition
-from ros2bench_recorder.status import status
-from ros2bench_recorder.topic_recorder import TopicRecorder
+from ros2bench_recorder.mapped_topic import MappingReader
+from ros2bench_recorder.metrics import Exposition, Moment
+from ros2bench_recorder.status import matched_publishers, other_nodes, resident_bytes, status
+from ros2bench_recorder.watching import watch
 from ros2bench_service.flushing import Flusher
 from ros2bench_service.signed_calls import CallVerifier
+from ros2bench_telemetry import json_lines
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -107,31 +110,47 @@ def record(configuration: Configuration, own_audience: str) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     loops: list[Loop] = []
     captures = open_captures(configuration, loops, clock)
+    json_lines.of_run(lambda: json_lines.run_of(captures.active_identifier))
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node(
         'ros2bench_recorder', enable_rosout=False, start_parameter_services=False
     )
-    recorders = [TopicRecorder(each, captures, clock.offset_ns) for each in configuration.topics]
-    tallies = {recorder.topic.name: recorder.tally for recorder in recorders}
+    watching = watch(configuration, captures, clock.offset_ns)
+    recorders = watching.recorders
     loop = make_loop(os.environ.get('ROS2BENCH_RECORDER_LOOP', 'auto'), node, recorders)
     loops.append(loop)
+    exposition = Exposition(watching.watched, watching.mapped)
+    reader = MappingReader(watching.mapped.topics)
     failed = threading.Event()
     thread = _drain(loop, failed)
     flusher = Flusher(captures.flush)
     flusher.start()
+    reader.start()
+
+    def moment() -> Moment:
+        return Moment(
+            publishers=matched_publishers(node, loop, recorders),
+            nodes=nodes_up(configuration.nodes, other_nodes(node)),
+            capture=captures.active_identifier,
+            cpu_ns=time.process_time_ns(),
+            memory_bytes=resident_bytes(),
+            monotonic_s=time.monotonic(),
+        )
+
     api = Api(
         captures,
         CallVerifier(configuration.operator, own_audience, clock.real_time_ns),
         status=lambda: status(
             node,
             loop,
-            recorders=recorders,
+            recorders=watching.measured,
             captures=captures,
             flusher=flusher,
             started_ns=started_ns,
             boot_id=boot_id,
+            mappings=watching.status(),
         ),
-        metrics=lambda: exposition(tallies),
+        metrics=lambda: exposition.text(moment()),
         health=lambda path: health(loop, path),
         relay=Relay(RosConnection),
         clock_ns=clock.real_time_ns,
@@ -148,6 +167,7 @@ def record(configuration: Configuration, own_audience: str) -> int:
     server.shutdown()
     loop.stop()
     thread.join(STOP_LIMIT_S)
+    reader.stop(STOP_LIMIT_S)
     flusher.stop()
     captures.close()
     node.destroy_node()
@@ -173,6 +193,7 @@ def _drain(loop: Loop, failed: threading.Event) -> threading.Thread:
 
 def main() -> int:
     """Read the configuration and record."""
+    json_lines.install('recorder')
     if len(sys.argv) != 2:
         print('usage: ros2bench-recorder /etc/ros2bench/recorder.json', file=sys.stderr)
         return EXIT_USAGE

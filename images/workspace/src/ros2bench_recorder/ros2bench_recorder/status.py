@@ -3,15 +3,15 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import ReliabilityPolicy
 
 from ros2bench_recorder.captures import Captures
 from ros2bench_recorder.drain import Loop
+from ros2bench_recorder.quality import incompatible
 from ros2bench_recorder.topic_recorder import TopicRecorder
 from ros2bench_service.flushing import Flusher
 
@@ -28,6 +28,7 @@ def status(
     flusher: Flusher,
     started_ns: int,
     boot_id: str,
+    mappings: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Content of `/v1/status` as of now."""
     return {
@@ -53,6 +54,7 @@ def status(
             if name not in OWN_TOPICS
         ],
         'active_capture': captures.active_identifier,
+        'mappings': list(mappings),
     }
 
 
@@ -65,9 +67,29 @@ def other_nodes(node: Node) -> list[str]:
     return sorted(found - {node.get_fully_qualified_name()})
 
 
-def incompatible(offered: ReliabilityPolicy, requested: str) -> bool:
-    """Whether DDS refuses a publisher: best effort offered, reliable requested."""
-    return requested == 'reliable' and offered == ReliabilityPolicy.BEST_EFFORT
+def matched_publishers(
+    node: Node, loop: Loop, recorders: Sequence[TopicRecorder]
+) -> dict[str, int]:
+    """How many publishers each topic is heard from.
+
+    Args:
+        node: the recorder's.
+        loop: holds the subscriptions, in the order of the recorders.
+        recorders: all topics that are subscribed to.
+    """
+    counts = {}
+    for recorder, subscription in zip(recorders, loop.subscriptions, strict=True):
+        topic = recorder.topic
+        count = getattr(subscription, 'get_publisher_count', None)
+        if count is not None:
+            counts[topic.name] = count()
+            continue
+        # ROS 2 Humble does not ask the middleware for matches.
+        counts[topic.name] = sum(
+            not incompatible(publisher.qos_profile, topic)
+            for publisher in node.get_publishers_info_by_topic(topic.name)
+        )
+    return counts
 
 
 def _topic(node: Node, recorder: TopicRecorder) -> dict[str, Any]:
@@ -81,7 +103,7 @@ def _topic(node: Node, recorder: TopicRecorder) -> dict[str, Any]:
                 'node': f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}',
                 'reliability': publisher.qos_profile.reliability.name.lower(),
                 'depth': publisher.qos_profile.depth,
-                'incompatible': incompatible(publisher.qos_profile.reliability, topic.reliability),
+                'incompatible': incompatible(publisher.qos_profile, topic),
             }
             for publisher in node.get_publishers_info_by_topic(topic.name)
         ],

@@ -1,0 +1,1 @@
+"""What every process says of itself: lines of JSON, and spans of frames. Needs no ROS."""
