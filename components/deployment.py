@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from components import readiness
+from components.gpu import matching, taints
 from components.graph import Resources
 from components.labels import Labels
 from components.manifest import Manifest
@@ -63,7 +64,8 @@ def deployment_manifest(metadata: Mapping[str, Any], template: PodTemplate) -> M
         "kind": "Deployment",
         "metadata": dict(metadata),
         "spec": {
-            "replicas": template.needs.replicas,
+            # Where an autoscaler sets the number of copies, stating one here would set it back with every `up`.
+            **({} if template.needs.autoscaling else {"replicas": template.needs.replicas}),
             "revisionHistoryLimit": 1,
             "progressDeadlineSeconds": PROGRESS_DEADLINE_S,
             "strategy": _strategy(template.needs.update),
@@ -164,14 +166,21 @@ def _pod_spec(template: PodTemplate) -> Manifest:
         spec["serviceAccountName"] = template.service_account
     if needs.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in needs.image_pull_secrets]
-    if needs.tolerations:
-        spec["tolerations"] = [_toleration(each) for each in needs.tolerations]
-    tier = {TIER: needs.tier} if needs.tier else {}
-    if selector := {**template.scheduling.node_selector, **tier, **needs.node_selector}:
+    if tolerated := taints.accepted(needs):
+        spec["tolerations"] = [toleration(each) for each in tolerated]
+    if selector := node_selector(template.scheduling, needs):
         spec["nodeSelector"] = selector
-    if affinity := _affinity(template.scheduling, needs.affinity):
+    if affinity := matching.with_terms(_affinity(template.scheduling, needs.affinity), needs.gpu_need.terms()):
         spec["affinity"] = affinity
+    if needs.runtime_class is not None:
+        spec["runtimeClassName"] = needs.runtime_class
     return spec
+
+
+def node_selector(scheduling: Scheduling, needs: Needs) -> dict[str, str]:
+    """Labels that the machine of a pod must have; a node's own come last."""
+    tier = {TIER: needs.tier} if needs.tier else {}
+    return {**scheduling.node_selector, **tier, **needs.node_selector}
 
 
 def _affinity(scheduling: Scheduling, own: Mapping[str, Any]) -> Manifest:
@@ -209,7 +218,8 @@ def _security_context(security: Security) -> Manifest:
     return context
 
 
-def _toleration(toleration: Toleration) -> Manifest:
+def toleration(toleration: Toleration) -> Manifest:
+    """A toleration in the words of Kubernetes."""
     stated = {
         "key": toleration.key,
         "operator": toleration.operator,

@@ -12,7 +12,6 @@ from components.namespace import Namespace
 from components.needs import Port
 
 COMPONENT = "application"
-SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 GROUPS = ("cluster", "load-balancer", "ingress")
 
 
@@ -35,7 +34,7 @@ class Exposure(pulumi.ComponentResource):
                 continue
             # Not the pod's own name: that is the headless Service by which its peers find it.
             logical = f"{name}-{group}"
-            metadata = namespace.metadata(name=name, component=COMPONENT, annotations=SKIP_AWAIT | asked)
+            metadata = namespace.metadata(name=name, component=COMPONENT, annotations={**manifest.SKIP_AWAIT, **asked})
             service = manifest.create(
                 logical,
                 {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service_spec(chosen, selector)},

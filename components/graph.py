@@ -40,6 +40,7 @@ class Topic:
     depth: int
     stamp: Literal["ros2bench", "header", "none"]
     expected_rate_hz: float | None = None
+    durability: Literal["volatile", "transient_local"] = "volatile"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components import machine_access, pod_security, secrecy
+from components import cluster_access, machine_access, pod_security, secrecy
 from components.labels import ASKED_BY, DOMAIN, MACHINE_ACCESS, NETWORK, PART_OF, STACK, WHY_PRIVILEGED
 from components.refusal import Refusal
 
@@ -62,8 +62,8 @@ def images_by_digest(manifest: Manifest) -> Iterator[str]:
 
 
 def no_host_access(manifest: Manifest) -> Iterator[str]:
-    """No process space, memory, port or folder of the machine; machine readers see what `machine_access` lists."""
-    if machine_access.is_machine_reader(manifest):
+    """No process space, memory, port or folder of the machine but what `machine_access` lists."""
+    if machine_access.sees_machine(manifest):
         yield from machine_access.host_access(manifest)
         return
     spec = pod_spec(manifest)
@@ -96,7 +96,7 @@ def host_network_declared(manifest: Manifest) -> Iterator[str]:
 
 def restricted(manifest: Manifest) -> Iterator[str]:
     """Pod Security Standard "restricted", and a read-only root file system; of machine readers what they need not."""
-    if machine_access.is_machine_reader(manifest):
+    if machine_access.sees_machine(manifest):
         yield from machine_access.privileges(manifest)
         return
     if spec := pod_spec(manifest):
@@ -117,13 +117,24 @@ def resources_stated(manifest: Manifest) -> Iterator[str]:
 
 
 def no_cluster_token(manifest: Manifest) -> Iterator[str]:
-    """Nothing in an experiment talks to the API server, so nothing holds a token for it."""
+    """Nothing in an experiment talks to the API server, so nothing holds a token for it; few programs elsewhere do."""
+    if cluster_access.may_hold_token(manifest):
+        return
     spec = pod_spec(manifest)
     if spec and spec.get("automountServiceAccountToken") is not False:
         yield "automountServiceAccountToken is not false"
     for volume in spec.get("volumes", []):
         if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", [])):
             yield f"volume {volume['name']}: mounts a token of the API server"
+
+
+def least_roles(manifest: Manifest) -> Iterator[str]:
+    """Roles read what they name, for the few components that may ask the API server anything."""
+    kind = str(manifest.get("kind"))
+    if kind in ("Role", "ClusterRole"):
+        yield from cluster_access.role(manifest)
+    if kind in ("RoleBinding", "ClusterRoleBinding"):
+        yield from cluster_access.binding(manifest)
 
 
 def failures_explained(manifest: Manifest) -> Iterator[str]:
@@ -225,6 +236,7 @@ RULES: tuple[Rule, ...] = (
     restricted,
     resources_stated,
     no_cluster_token,
+    least_roles,
     failures_explained,
     one_ros_container,
     untranslated_discovery,
@@ -281,10 +293,10 @@ def violations_together(manifests: Sequence[Manifest]) -> tuple[str, ...]:
             found.append(
                 f"host_network_declared: {_title(each)} uses hostNetwork, namespace {where} is not made for it"
             )
-        if machine_access.is_machine_reader(each) != (where in open_to_readers):
+        if machine_access.sees_machine(each) != (where in open_to_readers):
             found.append(
-                f"machine_readers_alone: {_title(each)} is in namespace {where}; machine readers have a namespace of "
-                "their own, and nothing else is in it"
+                f"machine_readers_alone: {_title(each)} is in namespace {where}; pods that see their machine have a "
+                "namespace of their own, and nothing else is in it"
             )
         if not spec.get("hostNetwork") and where not in closed:
             found.append(

@@ -24,6 +24,10 @@ MANIFEST_TYPES = ", ".join(
         "docker.distribution.manifest.v2",
     )
 )
+THIRD_PARTY = (
+    "Learn the digests: make lock-images, then set ROS2BENCH_PLATFORM_IMAGES to the file that it writes (in the lab: "
+    "python -m lab up --platform builtin)"
+)
 BUILD = "python -m images.build --registry {registry} --lock {lock}"
 
 
@@ -162,6 +166,67 @@ def parse_lock(path: Path, document: Any) -> ImageLock:
         operator=operator,
         signatures=signatures,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThirdPartyImages:
+    """References by digest of programs that are not ours, by the names of contract 17.
+
+    `path` is the lock that they were read from, if any; what the stack file names itself comes first.
+    """
+
+    path: Path | None
+    references: Mapping[str, str]
+
+    def holds(self, name: str) -> bool:
+        """Tell whether the image of a program is known."""
+        return name in self.references
+
+    def reference(self, name: str) -> str:
+        """Image of a program by digest.
+
+        Raises:
+            Refusal: It is not known; says how to learn it.
+        """
+        if name not in self.references:
+            where = f"{self.path}: images.{name} is not in the lock" if self.path else "No lock of them is named"
+            raise Refusal(
+                f"image of {name}: {where}. {choices(name, self.references)} {THIRD_PARTY}; or name this one by digest "
+                f"in ros2bench:spec.images.platform.{name}"
+            )
+        return self.references[name]
+
+
+def read_third_party(path: Path | None, named: Mapping[str, str]) -> ThirdPartyImages:
+    """Read the lock of contract 17.
+
+    Args:
+        path: The lock, if there is one.
+        named: References by digest of the stack file, which come first.
+
+    Raises:
+        Refusal: The lock cannot be read, or a reference is not by digest.
+    """
+    references: dict[str, str] = {}
+    if path is not None:
+        try:
+            document: Any = json.loads(path.read_text(encoding="utf-8"))
+            references = _third_party(document)
+        except FileNotFoundError:
+            raise Refusal(f"{path}: this lock of the platform's images does not exist. {THIRD_PARTY}") from None
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise Refusal(f"{path}: this is no lock of the platform's images: {error}. {THIRD_PARTY}") from None
+    for name, found in references.items():
+        if not DIGEST_REFERENCE.fullmatch(found):
+            raise Refusal(f"{path}: images.{name} is {found!r}, HOST/REPOSITORY@sha256:… is expected. {THIRD_PARTY}")
+    return ThirdPartyImages(path=path, references=references | dict(named))
+
+
+def _third_party(document: Any) -> dict[str, str]:
+    lock = _mapping(document, "the whole file")
+    if lock["contract"] != CONTRACT:
+        raise ValueError(f"key contract is {lock['contract']!r}, this program reads {CONTRACT}")
+    return {name: str(found) for name, found in _mapping(lock["images"], "key images").items()}
 
 
 def _mapping(value: Any, what: str) -> dict[str, Any]:

@@ -1,54 +1,89 @@
-"""What a machine reader may do that no other pod of ours may, as sentences on what goes beyond it.
+"""What the few pods that see their machine may do that no other pod of ours may, as sentences on what goes beyond it.
 
-The exception holds for one kind of object: a DaemonSet of component `machine-reader` in a namespace that is made for
-it. Never for a pod of an experiment, whatever its labels say: those are in a ROS domain.
+The exception holds for DaemonSets of the components of `ALLOWED` in a namespace that is made for them. Never for a pod
+of an experiment, whatever its labels say: those are in a ROS domain.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from components import pod_security
-from components.labels import ASKED_BY, COMPONENT, DOMAIN, MACHINE_ACCESS, MACHINE_READER
+from components.labels import ASKED_BY, COMPONENT, DEVICE_PLUGIN, DOMAIN, LOG_SHIPPER, MACHINE_ACCESS, MACHINE_READER
 
 Manifest = Mapping[str, Any]
 
-FOLDERS = ("/sys", "/sys/fs/cgroup")
-"""Folders of the machine that every machine reader sees."""
-ASKED_FOLDERS = {
-    "containerd": "machineReaders.allowImageRemoval",
-    "runtime-state": "machineReaders.runtimeState",
-    "tegrastats": "machineReaders.power.tegrastats",
-}
-"""Volumes beside them, and the key of the stack file that asks for each."""
 FAULTS = "machineReaders.allowFaults"
+KUBELET_DEVICE_PLUGINS = "/var/lib/kubelet/device-plugins"
+POD_LOGS = "/var/log/pods"
 
 
-def is_machine_reader(manifest: Manifest) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What pods of one component may see of their machine.
+
+    Attributes:
+        folders: Folders that every one of them sees read-only.
+        writable: Folders that every one of them may write to.
+        asked_folders: Further volumes by name, read-only, and the end of the key of the stack file that asks for each.
+        processes: Whether they see the machine's processes.
+        privileged: End of the key that asks for privilege; none where nothing may.
+    """
+
+    folders: frozenset[str] = frozenset()
+    writable: frozenset[str] = frozenset()
+    asked_folders: Mapping[str, str] = field(default_factory=dict[str, str])
+    processes: bool = False
+    privileged: str | None = None
+
+
+ALLOWED: Mapping[str, Access] = {
+    MACHINE_READER: Access(
+        folders=frozenset({"/sys", "/sys/fs/cgroup"}),
+        asked_folders={
+            "containerd": "machineReaders.allowImageRemoval",
+            "runtime-state": "machineReaders.runtimeState",
+            "tegrastats": "machineReaders.power.tegrastats",
+        },
+        processes=True,
+        privileged=FAULTS,
+    ),
+    # The kubelet listens in this folder and calls the socket that a device plugin makes beside its own.
+    DEVICE_PLUGIN: Access(writable=frozenset({KUBELET_DEVICE_PLUGINS})),
+    LOG_SHIPPER: Access(folders=frozenset({POD_LOGS})),
+}
+"""By component; whatever is not in here sees nothing of its machine."""
+
+
+def sees_machine(manifest: Manifest) -> bool:
     """Whether the exception is claimed and may be: by kind, component and namespace, and outside any ROS domain."""
     own = manifest.get("metadata", {}).get("labels") or {}
     template = manifest.get("spec", {}).get("template", {}).get("metadata", {}).get("labels") or {}
     return (
         manifest.get("kind") == "DaemonSet"
-        and own.get(COMPONENT) == template.get(COMPONENT) == MACHINE_READER
+        and own.get(COMPONENT) == template.get(COMPONENT)
+        and own.get(COMPONENT) in ALLOWED
         and own.get(MACHINE_ACCESS) == "yes"
         and DOMAIN not in own
     )
 
 
 def host_access(manifest: Manifest) -> Iterator[str]:
-    """What a machine reader's pods see of their machine beyond its processes and read-only folders."""
-    spec = manifest["spec"]["template"]["spec"]
-    for key in ("hostIPC", "hostNetwork"):
+    """What the pods see of their machine beyond what their component may."""
+    spec, access = manifest["spec"]["template"]["spec"], _access(manifest)
+    for key in ("hostIPC", "hostNetwork", *(() if access.processes else ("hostPID",))):
         if spec.get(key):
             yield f"{key} is set"
     mounted = {volume["name"]: volume["hostPath"] for volume in spec.get("volumes", []) if "hostPath" in volume}
     for name, folder in mounted.items():
         path = folder.get("path")
-        if path not in FOLDERS and not _asked(manifest, ASKED_FOLDERS.get(name)):
+        known = path in access.folders | access.writable
+        if not known and not _asked(manifest, access.asked_folders.get(name)):
             yield f"volume {name}: {path} of the machine is mounted, which nothing in {ASKED_BY} asks for"
     for container in _containers(spec):
         for mount in container.get("volumeMounts", []):
-            if mount.get("name") in mounted and mount.get("readOnly") is not True:
+            folder = mounted.get(mount.get("name"))
+            if folder and folder.get("path") not in access.writable and mount.get("readOnly") is not True:
                 yield f"container {container.get('name')}: {mount.get('mountPath')} of the machine is writable"
         for port in container.get("ports", []):
             if "hostPort" in port:
@@ -56,16 +91,16 @@ def host_access(manifest: Manifest) -> Iterator[str]:
 
 
 def privileges(manifest: Manifest) -> Iterator[str]:
-    """What a machine reader may do beyond being root without capabilities."""
-    spec = manifest["spec"]["template"]["spec"]
+    """What the pods may do beyond being root without capabilities."""
+    spec, access = manifest["spec"]["template"]["spec"], _access(manifest)
     for container in _containers(spec):
         context = container.get("securityContext", {})
         name = f"container {container.get('name')}"
         if context.get("readOnlyRootFilesystem") is not True:
             yield f"{name}: root file system is writable"
         if context.get("privileged"):
-            if not _asked(manifest, FAULTS):
-                yield f"{name}: is privileged, which nothing in {ASKED_BY} asks for ({FAULTS})"
+            if not _asked(manifest, access.privileged):
+                yield f"{name}: is privileged, which nothing in {ASKED_BY} asks for ({access.privileged or 'no key'})"
             continue
         # Root itself is the exception; the user of the pod is the container's too.
         shown = {key: value for key, value in context.items() if key not in ("runAsUser", "runAsNonRoot")}
@@ -75,6 +110,10 @@ def privileges(manifest: Manifest) -> Iterator[str]:
             yield "securityContext.seccompProfile is neither RuntimeDefault nor Localhost"
     if spec.get("securityContext", {}).get("sysctls"):
         yield "securityContext.sysctls changes the kernel of the machine"
+
+
+def _access(manifest: Manifest) -> Access:
+    return ALLOWED[manifest["metadata"]["labels"][COMPONENT]]
 
 
 def _asked(manifest: Manifest, key: str | None) -> bool:

@@ -16,7 +16,9 @@ from components.configuration import configuration
 from components.graph import Resources
 from components.namespace import Namespace
 from components.participant import CONFIGURATION_DIRECTORY
-from components.readiness import HEALTH, ready_and_alive
+from components.program import METRICS, scrape_annotations
+from components.readiness import ready_and_alive
+from components.telemetry.endpoint import identity
 
 COMPONENT = labels.MACHINE_READER
 IMAGE_ROLE = "machine-reader"
@@ -169,7 +171,10 @@ def daemon_set_manifest(
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
             "selector": {"matchLabels": labels.selector(stack, component=COMPONENT)},
             "template": {
-                "metadata": {"labels": labels.labels(stack, name=COMPONENT, component=COMPONENT)},
+                "metadata": {
+                    "labels": labels.labels(stack, name=COMPONENT, component=COMPONENT),
+                    "annotations": scrape_annotations(PORT),
+                },
                 "spec": spec,
             },
         },
@@ -203,6 +208,7 @@ def reader_container(args: MachineReadersArgs, folders: HostFolders) -> manifest
     environment: list[dict[str, Any]] = [
         {"name": "ROS2BENCH_MACHINE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "ROS2BENCH_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        *({"name": name, "value": value} for name, value in identity(args.namespace.stack, None).items()),
     ]
     if args.runtime_class is not None:
         environment += [
@@ -216,7 +222,8 @@ def reader_container(args: MachineReadersArgs, folders: HostFolders) -> manifest
         "args": ["ros2bench-machine-reader", f"{CONFIGURATION_DIRECTORY}/{CONFIGURATION_FILE}"],
         "env": environment,
         "ports": [
-            {"name": HEALTH, "containerPort": PORT, "protocol": "TCP"},
+            # Its health is served on the port of its metrics, and a port has one name.
+            {"name": METRICS, "containerPort": PORT, "protocol": "TCP"},
             {"name": "network", "containerPort": NETWORK_PORT, "protocol": "UDP"},
         ],
         "resources": {
@@ -237,7 +244,7 @@ def reader_container(args: MachineReadersArgs, folders: HostFolders) -> manifest
                 for name, (_, _, path) in folders.items()
             ),
         ],
-        **{key: dict(probe) for key, probe in ready_and_alive().items()},
+        **{key: dict(probe) for key, probe in ready_and_alive(METRICS).items()},
     }
 
 

@@ -27,7 +27,8 @@ DELETE_LIMIT = "120s"
 class NamespaceArgs:
     """What a namespace is for.
 
-    `domain_id` is none where no participant lives in it. `machine_access` is for machine readers and nothing else.
+    `domain_id` is none where no participant lives in it. `machine_access` is for pods that see their machine and for
+    nothing else; `why_machine_access` says why they do. `pattern` is none where no application is placed.
     """
 
     stack: str
@@ -35,6 +36,8 @@ class NamespaceArgs:
     network: NetworkMode = "pod"
     domain_id: int | None = None
     machine_access: bool = False
+    why_machine_access: str = WHY_MACHINE_ACCESS
+    pattern: str | None = None
 
 
 class Namespace(pulumi.ComponentResource):
@@ -44,10 +47,17 @@ class Namespace(pulumi.ComponentResource):
         super().__init__("ros2bench:components:Namespace", name, None, opts)
         self.stack = args.stack
         self.name = args.name
+        self.pattern = args.pattern
         self.network_labels = labels.network(args.network, args.domain_id)
         if args.machine_access:
             self.network_labels |= {labels.MACHINE_ACCESS: "yes"}
-        rendered = namespace_manifest(args.stack, args.name, network=args.network, machine_access=args.machine_access)
+        rendered = namespace_manifest(
+            args.stack,
+            args.name,
+            network=args.network,
+            machine_access=args.machine_access,
+            why_machine_access=args.why_machine_access,
+        )
         self.resource = manifest.create(name, rendered, pulumi.ResourceOptions(parent=self))
         self.created_name = manifest.created_name(self.resource)
         self.register_outputs({"name": args.name})
@@ -60,6 +70,11 @@ class Namespace(pulumi.ComponentResource):
             **more,
         }
 
+    def pod_labels(self, *, name: str, component: str) -> labels.Labels:
+        """Labels of the pods of one role: those of an object, and the pattern, by which their series are told apart."""
+        placed = {} if self.pattern is None else {labels.PATTERN: self.pattern}
+        return {**labels.labels(self.stack, name=name, component=component), **placed}
+
     def options(
         self, parent: pulumi.Resource, *, depends_on: list[pulumi.Resource] | None = None
     ) -> pulumi.ResourceOptions:
@@ -71,7 +86,12 @@ class Namespace(pulumi.ComponentResource):
 
 
 def namespace_manifest(
-    stack: str, name: str, *, network: NetworkMode = "pod", machine_access: bool = False
+    stack: str,
+    name: str,
+    *,
+    network: NetworkMode = "pod",
+    machine_access: bool = False,
+    why_machine_access: str = WHY_MACHINE_ACCESS,
 ) -> manifest.Manifest:
     """Namespace whose pods must pass the Pod Security Standard "restricted".
 
@@ -82,7 +102,7 @@ def namespace_manifest(
     annotations: dict[str, str] = {}
     if network == "host" or machine_access:
         levels |= {"enforce": "privileged", "warn": "privileged"}
-        why = WHY_MACHINE_ACCESS if machine_access else WHY_HOST_NETWORK
+        why = why_machine_access if machine_access else WHY_HOST_NETWORK
         annotations = {labels.WHY_PRIVILEGED: why}
     metadata: manifest.Manifest = {
         "name": name,

@@ -5,8 +5,11 @@ Plain values. Where Kubernetes has a language of its own (affinity) its own word
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import reduce
 from typing import Any, Literal
 
+from components.autoscaling.signals import Autoscaling
+from components.gpu.matching import NO_NEED, GpuNeed
 from components.refusal import Refusal
 
 
@@ -141,7 +144,10 @@ class Needs:
     secret_volumes: tuple[SecretVolume, ...] = ()
     shared_memory_mebibytes: int = 0
     gpus: Mapping[str, int] = field(default_factory=dict[str, int])
+    gpu_need: GpuNeed = NO_NEED
+    runtime_class: str | None = None
     replicas: int = 1
+    autoscaling: Autoscaling | None = None
     stateless: bool = False
     service_account: ServiceAccount | None = None
     image_pull_secrets: tuple[str, ...] = ()
@@ -154,11 +160,16 @@ class Needs:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def least_replicas(self) -> int:
+        """Copies that are there at the start: as many as stated, or the least that an autoscaler leaves."""
+        return self.replicas if self.autoscaling is None else self.autoscaling.min_replicas
+
 
 Wishes = Sequence[tuple[str, Needs]]
 NOTHING = Needs()
 MAPPINGS = ("secrets", "node_selector", "labels", "annotations")
-SINGLES = ("service_account", "tier", "affinity", "update")
+SINGLES = ("service_account", "tier", "affinity", "update", "runtime_class")
 NAMED: Mapping[str, Callable[[Any], Hashable]] = {
     "files": lambda file: file.path,
     "ports": lambda port: port.name,
@@ -198,7 +209,9 @@ def together(pod: str, wishes: Wishes, *, joint_environment: bool) -> Needs:
     found["security"] = _security(pod, wishes)
     found["shared_memory_mebibytes"] = sum(needs.shared_memory_mebibytes for _, needs in wishes)
     found["gpus"] = _summed(needs.gpus for _, needs in wishes)
+    found["gpu_need"] = reduce(GpuNeed.together, (needs.gpu_need for _, needs in wishes))
     found["replicas"] = _replicas(pod, wishes)
+    found["autoscaling"] = _autoscaling(pod, wishes)
     merged = replace(NOTHING, **found)
     _refuse_doubles(pod, merged)
     return merged
@@ -248,6 +261,16 @@ def _replicas(pod: str, wishes: Wishes) -> int:
         if second[1].replicas != first[1].replicas:
             raise _contradiction(pod, "replicas", (first[0], first[1].replicas), (second[0], second[1].replicas))
     return first[1].replicas
+
+
+def _autoscaling(pod: str, wishes: Wishes) -> Autoscaling | None:
+    """As with `replicas`, every node must say the same: one that says nothing would be copied with the others."""
+    first, *others = [(node, needs.autoscaling) for node, needs in wishes]
+    for second in others:
+        if second[1] != first[1]:
+            shown = [(node, "none" if found is None else found.described()) for node, found in (first, second)]
+            raise _contradiction(pod, "autoscaling", shown[0], shown[1])
+    return first[1]
 
 
 def _refuse_doubles(pod: str, needs: Needs) -> None:

@@ -1,6 +1,7 @@
 """What every ROS participant of an experiment is told of the network: domain, middleware, transport, discovery."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -22,7 +23,8 @@ class Participant:
     - `static_peers` are names and addresses that must exist; `optional_peers` are names that may be unknown yet.
     - `master` is the URI of a ROS 1 master: the pod then holds ROS 1 nodes and nothing of ROS 2.
 
-    `health_port` is where the pod serves its health; on the machine's network each pod has another.
+    `health_port` is where the pod serves its health; on the machine's network each pod has another. `variables` are
+    further ones of its environment: what it is part of, and where its traces go.
     """
 
     domain_id: int
@@ -35,6 +37,7 @@ class Participant:
     master: pulumi.Input[str] | None = None
     host_network: bool = False
     health_port: int = HEALTH_PORT
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def environment(participant: Participant, *, sees_everything: bool = False) -> list[dict[str, Any]]:
@@ -47,6 +50,7 @@ def environment(participant: Participant, *, sees_everything: bool = False) -> l
     variables: dict[str, pulumi.Input[str]] = {
         "HOME": "/tmp",  # noqa: S108 - the container's own emptyDir; the root file system is read-only
         "ROS_LOG_DIR": "/tmp/log",  # noqa: S108 - same reason
+        **participant.variables,
     }
     if participant.master is not None:
         variables["ROS_MASTER_URI"] = participant.master

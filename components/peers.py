@@ -55,7 +55,7 @@ def service_manifest(
     if ports:
         spec["ports"] = [dict(port) for port in ports]
     # The provider waits a fixed 10 s for a Service to settle; what must be ready is the pod behind it.
-    annotations = {**metadata.get("annotations", {}), "pulumi.com/skipAwait": "true"}
+    annotations = {**metadata.get("annotations", {}), **manifest.SKIP_AWAIT}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata | {"annotations": annotations}, "spec": spec}
 
 

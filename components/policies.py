@@ -4,9 +4,12 @@ They hold where the cluster's network enforces them, and only for pods with an a
 machine's network is not bound by any, so that none is made for it.
 """
 
+import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -26,10 +29,21 @@ EPHEMERAL_PORTS = (32768, 65535)
 NODE_LOCAL_NAME_SERVER = "169.254.20.10/32"
 """Default address of NodeLocal DNSCache, which runs on the machine's network, where no pod selector finds it."""
 
+OF_SERVICE = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\..+)?")
+"""Name of a Service of the cluster, as seen from another namespace."""
+
 Spec = manifest.Manifest
+METRICS = "metrics"
+"""Name of a declared port on which an application's pod serves metrics."""
 EVERYONE: dict[str, Any] = {}
 SAME_NAMESPACE: Spec = {"podSelector": EVERYONE}
 BOTH_WAYS = ["Ingress", "Egress"]
+OUR_NAMESPACES: Spec = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": labels.PART_OF}}}
+SCRAPERS: tuple[Spec, ...] = (
+    {**OUR_NAMESPACES, "podSelector": {"matchLabels": {labels.COMPONENT: "prometheus"}}},
+    {"namespaceSelector": {"matchLabels": {labels.SCRAPER: "yes"}}},
+)
+"""Who reads metrics: a Prometheus of ours, and whoever is in a namespace that was labelled for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +51,7 @@ class Openings:
     """What must be able to pass, besides names and probes.
 
     `domain_id` is none where there is no DDS participant. `ports` are those that the application's pods declare for
-    traffic that is not DDS, by the pod's name.
+    traffic that is not DDS, by the pod's name. `further` are policies that a part of the stack brings, by name.
     """
 
     domain_id: int | None
@@ -45,6 +59,7 @@ class Openings:
     discovery_server: bool = False
     master: bool = False
     ports: Mapping[str, Sequence[Port]] = field(default_factory=dict[str, Sequence[Port]])
+    further: Mapping[str, Spec] = field(default_factory=dict[str, manifest.Manifest])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +106,7 @@ def policy_specs(stack: str, openings: Openings) -> dict[str, Spec]:
     """
     specs = {
         "default-deny": {"podSelector": EVERYONE, "policyTypes": BOTH_WAYS},
-        "allow-name-look-ups": _name_look_ups(),
+        "allow-name-look-ups": name_look_ups(),
         "allow-probes": _probes(stack),
     }
     if openings.domain_id is not None:
@@ -105,11 +120,28 @@ def policy_specs(stack: str, openings: Openings) -> dict[str, Spec]:
     for pod, ports in openings.ports.items():
         if any(port.expose != "pod" for port in ports):
             specs |= _declared(stack, pod, ports)
-    return specs
+        if served := [port for port in ports if port.name == METRICS and port.protocol == "TCP"]:
+            pods = labels.selector(stack, component="application", name=pod)
+            specs[f"allow-metrics-{pod}"] = scraped(pods, [port.port for port in served])
+    return specs | dict(openings.further)
+
+
+def scraped(pods: Mapping[str, str], ports: Sequence[int]) -> Spec:
+    """Policy that lets metrics be read.
+
+    Args:
+        pods: Labels of the pods that serve them.
+        ports: TCP ports on which they do.
+    """
+    return {
+        "podSelector": {"matchLabels": dict(pods)},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": list(SCRAPERS), "ports": [{"protocol": "TCP", "port": port} for port in ports]}],
+    }
 
 
 def machine_reader_specs(stack: str, port: int, network_port: int) -> dict[str, Spec]:
-    """Policies of the machine readers: our own namespaces read their metrics, they probe one another, no more.
+    """Policies of the machine readers: their metrics are read, they probe one another, no more.
 
     Args:
         stack: Name of the stack, for the labels of its pods.
@@ -117,15 +149,10 @@ def machine_reader_specs(stack: str, port: int, network_port: int) -> dict[str, 
         network_port: UDP port on which they answer one another.
     """
     readers = {"podSelector": {"matchLabels": labels.selector(stack, component=labels.MACHINE_READER)}}
-    of_ours = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": labels.PART_OF}}}
     probing = [{"protocol": "UDP", "port": network_port}]
     return {
         "default-deny": {"podSelector": EVERYONE, "policyTypes": BOTH_WAYS},
-        "allow-probes": {
-            **readers,
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [of_ours], "ports": [{"protocol": "TCP", "port": port}]}],
-        },
+        "allow-probes": scraped(labels.selector(stack, component=labels.MACHINE_READER), [port]),
         "allow-network-probes": {
             **readers,
             "policyTypes": BOTH_WAYS,
@@ -133,6 +160,31 @@ def machine_reader_specs(stack: str, port: int, network_port: int) -> dict[str, 
             "egress": [{"to": [readers], "ports": probing}],
         },
     }
+
+
+def port_of(url: str) -> int:
+    """TCP port of an address, as its scheme says where it names none."""
+    split = urlsplit(url)
+    return split.port or (80 if split.scheme == "http" else 443)
+
+
+def called(url: str) -> Spec:
+    """What the pods of a program that calls an address may reach, as narrowly as the address tells.
+
+    A Service of the cluster is known by its namespace, or by one word in the caller's own; the pods behind it may
+    listen on another port than it, and policies are about pods. An address is known by itself. Behind another name
+    there may be any address, which no policy can follow: then the port alone is opened.
+    """
+    ports = [{"protocol": "TCP", "port": port_of(url)}]
+    host = urlsplit(url).hostname or ""
+    if found := OF_SERVICE.fullmatch(host):
+        own = {"matchLabels": {"kubernetes.io/metadata.name": found["namespace"]}}
+        return {"to": [{"namespaceSelector": own}], "ports": [{"protocol": "TCP"}]}
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return {"ports": ports} if "." in host else {"to": [SAME_NAMESPACE], "ports": [{"protocol": "TCP"}]}
+    return {"to": [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}], "ports": ports}
 
 
 def dds_ports(domain_id: int) -> tuple[int, int]:
@@ -176,7 +228,8 @@ def _to_one_role(stack: str, component: str, name: str, ports: Sequence[Spec]) -
     }
 
 
-def _name_look_ups() -> Spec:
+def name_look_ups() -> Spec:
+    """Names of the cluster, asked of its name server or of the machine's own cache of it."""
     name_server = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
@@ -187,13 +240,8 @@ def _name_look_ups() -> Spec:
 
 
 def _probes(stack: str) -> Spec:
-    """The recorder's metrics are read by our own platform; the runner comes in through the API server."""
-    of_ours = {"namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": labels.PART_OF}}}
-    return {
-        "podSelector": {"matchLabels": labels.selector(stack, component="recorder")},
-        "policyTypes": ["Ingress"],
-        "ingress": [{"from": [of_ours], "ports": [{"protocol": "TCP", "port": RECORDER_PORT}]}],
-    }
+    """The recorder's metrics are read by a Prometheus; the runner comes in through the API server."""
+    return scraped(labels.selector(stack, component="recorder"), [RECORDER_PORT])
 
 
 def _declared(stack: str, pod: str, ports: Sequence[Port]) -> dict[str, Spec]:

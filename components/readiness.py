@@ -76,10 +76,14 @@ def health_probes(startup_limit_s: int = STARTUP_LIMIT_S) -> dict[str, Probe]:
     }
 
 
-def ready_and_alive() -> dict[str, Probe]:
-    """Readiness and liveness of a program that serves no /startz: liveness waits a little instead."""
-    alive = {**_http("/healthz", HEALTH, period_s=LIVENESS_PERIOD_S), "initialDelaySeconds": LIVENESS_DELAY_S}
-    return {"readinessProbe": _http("/readyz", HEALTH, period_s=PERIOD_S), "livenessProbe": alive}
+def ready_and_alive(port: str = HEALTH) -> dict[str, Probe]:
+    """Readiness and liveness of a program that serves no /startz: liveness waits a little instead.
+
+    Args:
+        port: Name of the port that serves its health.
+    """
+    alive = {**_http("/healthz", port, period_s=LIVENESS_PERIOD_S), "initialDelaySeconds": LIVENESS_DELAY_S}
+    return {"readinessProbe": _http("/readyz", port, period_s=PERIOD_S), "livenessProbe": alive}
 
 
 def message_files(nodes: Iterable[Node]) -> dict[str, str]:

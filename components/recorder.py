@@ -1,7 +1,7 @@
 """The probe in the cluster: one process that listens to the results from before the application starts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from components.participant import (
     pod_network,
     profile_file,
 )
+from components.program import METRICS, scrape_annotations
+from components.readiness import ready_and_alive
 
 COMPONENT = "recorder"
 IMAGE_ROLE = "recorder"
@@ -38,7 +40,8 @@ CAPTURES_VOLUME: manifest.Manifest = {"name": "captures", "emptyDir": {"sizeLimi
 class RecorderArgs:
     """What the recorder listens to, whom it obeys and where it runs.
 
-    `operator` is the public key, in Base64, whose signed calls it obeys.
+    `operator` is the public key, in Base64, whose signed calls it obeys. `nodes` are the names that must be in the ROS
+    graph; `mappings` say which fields of messages become metrics, as the stack file does.
     """
 
     namespace: Namespace
@@ -48,6 +51,8 @@ class RecorderArgs:
     participant: Participant
     resources: Resources
     scheduling: Scheduling
+    nodes: Sequence[str] = ()
+    mappings: Sequence[Mapping[str, Any]] = ()
     depends_on: Sequence[pulumi.Resource] = ()
 
 
@@ -56,19 +61,18 @@ class Recorder(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:Recorder", name, None, opts)
-        settings = (
-            json.dumps(recorder_settings(args.topics, args.participant.health_port, args.operator), indent=1) + "\n"
-        )
-        files = {CONFIGURATION_FILE: settings} | profile_file(args.participant)
+        port = args.participant.health_port
+        settings = recorder_settings(args.topics, port, args.operator, nodes=args.nodes, mappings=args.mappings)
+        files = {CONFIGURATION_FILE: json.dumps(settings, indent=1) + "\n"} | profile_file(args.participant)
         template = PodTemplate(
-            labels=labels.labels(args.namespace.stack, name=COMPONENT, component=COMPONENT),
+            labels=args.namespace.pod_labels(name=COMPONENT, component=COMPONENT),
             selector=labels.selector(args.namespace.stack, component=COMPONENT),
             containers=[recorder_container(args.image, args.participant, args.resources)],
             configuration=configuration(COMPONENT, files, namespace=args.namespace, component=COMPONENT, parent=self),
             scheduling=args.scheduling,
             grace_s=GRACE_S,
             volumes=[CAPTURES_VOLUME],
-            annotations=annotations(args.participant),
+            annotations={**annotations(args.participant), **scrape_annotations(port)},
             network=pod_network(args.participant),
         )
         metadata = args.namespace.metadata(name=COMPONENT, component=COMPONENT)
@@ -80,7 +84,14 @@ class Recorder(pulumi.ComponentResource):
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
 
-def recorder_settings(topics: Sequence[Topic], port: int, operator: str) -> dict[str, Any]:
+def recorder_settings(
+    topics: Sequence[Topic],
+    port: int,
+    operator: str,
+    *,
+    nodes: Sequence[str] = (),
+    mappings: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Contents of recorder.json. The queue is deep, so that a burst is counted as it is."""
     limit_mebibytes = CAPTURES_MEBIBYTES - CAPTURES_RESERVE_MEBIBYTES
     return {
@@ -95,9 +106,14 @@ def recorder_settings(topics: Sequence[Topic], port: int, operator: str) -> dict
                 "reliability": topic.reliability,
                 "depth": QUEUE_DEPTH,
                 "stamp": topic.stamp,
+                "expected_rate_hz": topic.expected_rate_hz,
+                # An older recorder knows no such key, and needs none for what is usual.
+                **({} if topic.durability == "volatile" else {"durability": topic.durability}),
             }
             for topic in topics
         ],
+        "nodes": list(nodes),
+        "mappings": [dict(mapping) for mapping in mappings],
     }
 
 
@@ -113,6 +129,9 @@ def recorder_container(image: str, participant: Participant, resources: Resource
             {"name": "ROS2BENCH_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         ],
         resources=resources,
-        health_port=participant.health_port,
+        # Its health is served on the port of its metrics, and a port has one name.
+        health_port=None,
+        ports=[{"name": METRICS, "containerPort": participant.health_port, "protocol": "TCP"}],
+        probes=ready_and_alive(METRICS),
         mounts=[{"name": CAPTURES_VOLUME["name"], "mountPath": CAPTURES_FOLDER}],
     )

@@ -33,7 +33,7 @@ class Storage(pulumi.ComponentResource):
                         "apiVersion": "v1",
                         "kind": "PersistentVolumeClaim",
                         "metadata": namespace.metadata(
-                            name=volume.name, component=COMPONENT, annotations={"pulumi.com/skipAwait": "true"}
+                            name=volume.name, component=COMPONENT, annotations=manifest.SKIP_AWAIT
                         ),
                         "spec": claim_spec(volume),
                     },

@@ -7,12 +7,15 @@ from typing import Any
 import pulumi
 
 from components import labels, launch, manifest, needs, overlays, pod_volumes, raw, readiness
+from components.autoscaling.hpa import hpa_manifest
+from components.autoscaling.vpa import vpa_manifest
 from components.configuration import configuration
 from components.deployment import PodTemplate, Scheduling, container, deployment_manifest
 from components.exposure import Exposure, exposed
 from components.graph import Container, Pod, Resources
 from components.namespace import Namespace
 from components.participant import Participant, annotations, environment, pod_network, profile_file
+from components.program import METRICS, scrape_annotations
 from components.refusal import Refusal
 
 COMPONENT = "application"
@@ -28,7 +31,8 @@ class WorkloadArgs:
     """One pod of the application and everything that it needs to run.
 
     `images` are references by digest, by the name that the placement uses. `secret` is the Secret that the stack
-    makes, `claims` its claims by volume name, `raw` the user's own Kubernetes parameters of this pod.
+    makes, `claims` its claims by volume name, `raw` the user's own Kubernetes parameters of this pod,
+    `recommendations` whether to ask what the pod should ask of its machine.
     """
 
     pod: Pod
@@ -41,6 +45,7 @@ class WorkloadArgs:
     claims: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     secret: pulumi.Input[str] | None = None
     raw: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    recommendations: bool = False
     depends_on: Sequence[pulumi.Resource] = ()
 
 
@@ -51,7 +56,7 @@ class Workload(pulumi.ComponentResource):
         super().__init__("ros2bench:components:Workload", name, None, opts)
         wanted = pod_needs(args.pod)
         template = PodTemplate(
-            labels=labels.labels(args.namespace.stack, name=args.pod.name, component=COMPONENT),
+            labels=args.namespace.pod_labels(name=args.pod.name, component=COMPONENT),
             selector=labels.selector(args.namespace.stack, component=COMPONENT, name=args.pod.name),
             containers=[pod_container(args, wanted)],
             init_containers=overlays.init_containers(args.pod.container, args.images, args.delivery),
@@ -64,7 +69,7 @@ class Workload(pulumi.ComponentResource):
             ),
             scheduling=args.scheduling,
             grace_s=GRACE_S,
-            annotations=annotations(args.participant),
+            annotations={**scraped(wanted), **annotations(args.participant)},
             network=pod_network(args.participant),
             needs=wanted,
             service_account=self._service_account(args, wanted.service_account),
@@ -78,9 +83,12 @@ class Workload(pulumi.ComponentResource):
             rendered,
             args.namespace.options(self, depends_on=list(args.depends_on)),
         )
+        deployed = manifest.created_name(self.deployment)
+        for scaler in scalers(args, metadata, deployed, wanted):
+            manifest.create(args.pod.name, scaler, args.namespace.options(self))
         if exposed(wanted.ports):
             Exposure(args.pod.name, wanted.ports, args.namespace, pulumi.ResourceOptions(parent=self))
-        self.register_outputs({"deployment": manifest.created_name(self.deployment)})
+        self.register_outputs({"deployment": deployed})
 
     def _service_account(self, args: WorkloadArgs, account: needs.ServiceAccount | None) -> pulumi.Input[str] | None:
         if account is None or account.name is not None:
@@ -96,6 +104,18 @@ class Workload(pulumi.ComponentResource):
         return manifest.created_name(manifest.create(args.pod.name, made, args.namespace.options(self)))
 
 
+def scalers(
+    args: WorkloadArgs, metadata: Mapping[str, Any], deployment: pulumi.Input[str], wanted: needs.Needs
+) -> list[manifest.Manifest]:
+    """Objects that watch a Deployment: one that sets its number of copies, one that only recommends."""
+    found: list[manifest.Manifest] = []
+    if wanted.autoscaling is not None:
+        found.append(hpa_manifest(metadata, deployment, wanted.autoscaling))
+    if args.recommendations:
+        found.append(vpa_manifest(metadata, deployment))
+    return found
+
+
 def pod_needs(pod: Pod) -> needs.Needs:
     """What the nodes of a pod ask for together.
 
@@ -104,6 +124,12 @@ def pod_needs(pod: Pod) -> needs.Needs:
     """
     wishes = [(node.name, node.needs) for node in pod.nodes()]
     return needs.together(pod.name, wishes, joint_environment=not launch.starts_bringup(pod.container))
+
+
+def scraped(wanted: needs.Needs) -> dict[str, str]:
+    """Annotations by which a pod with a port of that name is read for metrics; what it says itself comes first."""
+    ports = [port.port for port in wanted.ports if port.name == METRICS and port.protocol == "TCP"]
+    return {**scrape_annotations(ports[0]), **wanted.annotations} if ports else {}
 
 
 def pod_container(args: WorkloadArgs, wanted: needs.Needs) -> manifest.Manifest:

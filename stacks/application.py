@@ -130,13 +130,39 @@ def _node(name: str, node: Node, known: graph.Node | None, read: Read, *, ros_ve
         ros_arguments=node.ros_arguments and base.ros_arguments,
         resources=_merged(f"{where}.resources", base.resources, node.resources or NodeResources()),
     )
-    if own.needs.replicas > 1 and own.publishes and not own.needs.stateless:
+    _check_autoscaling(where, own.needs)
+    key, copies = "replicas", own.needs.replicas
+    if own.needs.autoscaling is not None:
+        key, copies = "autoscaling.maxReplicas", own.needs.autoscaling.max_replicas
+    if copies > 1 and own.publishes and not own.needs.stateless:
         raise Refusal(
-            f"{where}.replicas: is {own.needs.replicas}, but the node publishes {', '.join(own.publishes)}: each copy "
-            "would publish every message again, and subscribers would see it as often. Leave replicas at 1, or write "
+            f"{where}.{key}: is {copies}, but the node publishes {', '.join(own.publishes)}: each copy "
+            f"would publish every message again, and subscribers would see it as often. Leave {key} at 1, or write "
             "stateless: true if the copies share the work or a repeated message does no harm"
         )
     return own
+
+
+def _check_autoscaling(where: str, wanted: needs.Needs) -> None:
+    """Refuse a number of copies that two things would set, and copies that could not share what they keep."""
+    if wanted.autoscaling is None:
+        return
+    if wanted.replicas != 1:
+        raise Refusal(
+            f"{where}.replicas: is {wanted.replicas}, but autoscaling sets the number of copies. Take replicas out, "
+            "and write the least number as autoscaling.minReplicas"
+        )
+    alone = [
+        volume.name
+        for volume in wanted.persistent_volumes
+        if volume.access_mode in ("ReadWriteOnce", "ReadWriteOncePod") and not volume.read_only
+    ]
+    if alone and wanted.autoscaling.max_replicas > 1:
+        raise Refusal(
+            f"{where}.autoscaling: the node writes to {', '.join(alone)}, which one machine may mount at a time: a "
+            "copy on another one would wait for ever, and copies that keep something are not alike. Take autoscaling "
+            "out, or use accessMode ReadWriteMany"
+        )
 
 
 def _topic(name: str, topic: Topic) -> graph.Topic:
@@ -147,6 +173,7 @@ def _topic(name: str, topic: Topic) -> graph.Topic:
         depth=topic.depth,
         stamp=topic.stamp,
         expected_rate_hz=topic.expected_rate_hz,
+        durability=topic.durability,
     )
 
 

@@ -60,7 +60,7 @@ def placed(decided: Plan, pod: graph.Pod) -> PodPlacement:
         name=pod.name,
         image=images[container.image],
         processes=[[node.name for node in process.nodes] for process in container.processes],
-        replicas=workload.pod_needs(pod).replicas,
+        replicas=workload.pod_needs(pod).least_replicas,
         overlays=[
             MountedOverlay(name=overlay.name, image=images[used[position]], path=overlays.mount_path(position, overlay))
             for position, overlay in enumerate(container.overlays)

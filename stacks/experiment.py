@@ -15,10 +15,10 @@ from components.cluster import Cluster
 from components.deployment import Scheduling
 from components.namespace import Namespace
 from components.refusal import Refusal, choices
-from stacks import application, contract, network
+from stacks import application, contract, gpu, metrics, network, telemetry
 from stacks.outputs import StackOutputs
 from stacks.plan import Plan
-from stacks.platform import namespace_name
+from stacks.platform import namespace_name, shared_namespace_name
 from stacks.spec import PodResources
 
 Secrets = Mapping[str, pulumi.Input[str]]
@@ -37,8 +37,9 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
     """
     spec = decided.spec
     opts = pulumi.ResourceOptions(provider=cluster.provider)
+    pattern = spec.pattern or decided.stack
     namespace = Namespace(
-        "namespace", network.namespace_args(decided.stack, namespace_name(decided.stack), spec.network), opts
+        "namespace", network.namespace_args(decided.stack, namespace_name(decided.stack), spec.network, pattern), opts
     )
     near_machine = Scheduling(node_selector=spec.placement.recorder_node_selector)
     images = decided.images()
@@ -50,30 +51,34 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
             resources=_resources(spec.resources.discovery),
             scheduling=near_machine,
             master_image=images[master.IMAGE_ROLE] if decided.deployed.master else None,
-            recorded=bool(decided.deployed.measured),
+            recorded=decided.has_recorder(),
+            traces=telemetry.traces(spec, shared_namespace_name(decided.stack, spec)),
         ),
         namespace,
         opts,
     )
-    if topics := decided.deployed.measured_topics():
+    if decided.has_recorder():
         recorder.Recorder(
             "recorder",
             recorder.RecorderArgs(
                 namespace=namespace,
                 image=images[decided.deployed.images.recorder],
-                topics=topics,
+                topics=decided.deployed.measured_topics(),
                 operator=decided.lock.operator_key(),
                 participant=joined.recorder,
                 resources=_resources(spec.resources.recorder),
                 scheduling=near_machine,
+                nodes=metrics.expected_nodes(decided.deployed),
+                mappings=decided.mappings,
                 depends_on=joined.policies,
             ),
             opts,
         )
+    quota = gpu.deploy_quota(spec, namespace, opts)
     claims = storage.wanted_claims(decided.deployed.nodes)
     kept = storage.Storage("storage", claims, namespace, opts).claims if claims else {}
     if spec.state == "running":
-        _application(decided, namespace, joined, Found(kept, secret_values), opts)
+        _application(decided, namespace, joined, Found(kept, secret_values, quota), opts)
     return cluster.uid.apply(
         lambda uid: contract.experiment(decided, cluster_uid=uid, recorder_port=joined.recorder.health_port)
     )
@@ -85,6 +90,7 @@ class Found:
 
     claims: Mapping[str, pulumi.Input[str]]
     secret_values: Secrets
+    quota: tuple[pulumi.Resource, ...] = ()
 
 
 def _application(
@@ -118,7 +124,12 @@ def _application(
                 claims=found.claims,
                 secret=secret,
                 raw=decided.spec.kubernetes.get(pod.name, {}),
-                depends_on=joined.policies if waits_for_names(decided, pod) else (*joined.policies, *joined.before),
+                recommendations=decided.spec.autoscaling.recommendations,
+                depends_on=(
+                    *joined.policies,
+                    *found.quota,
+                    *(() if waits_for_names(decided, pod) else joined.before),
+                ),
             ),
             opts,
         )

@@ -13,6 +13,8 @@ from components.namespace import Namespace, NamespaceArgs
 from components.needs import Port
 from components.participant import HEALTH_PORT, Participant
 from components.refusal import Refusal
+from components.telemetry import endpoint
+from components.telemetry.endpoint import Traces
 from stacks import outputs
 from stacks.spec import Network
 
@@ -24,7 +26,8 @@ class Surroundings:
     """What the network must know of the experiment.
 
     `image` is that of the recorder, which holds the discovery server too; `master_image` is none where no ROS 1
-    master is wanted. `scheduling` is that of the recorder; `recorded` is off where nothing is measured.
+    master is wanted. `scheduling` is that of the recorder; `recorded` is off where nothing is measured. `traces` is
+    where the application sends its traces, if it does.
     """
 
     network: Network
@@ -34,6 +37,7 @@ class Surroundings:
     scheduling: Scheduling
     master_image: str | None = None
     recorded: bool = True
+    traces: Traces | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +74,9 @@ def contract(network: Network) -> outputs.Network:
     )
 
 
-def namespace_args(stack: str, name: str, network: Network) -> NamespaceArgs:
+def namespace_args(stack: str, name: str, network: Network, pattern: str | None = None) -> NamespaceArgs:
     """What the namespace of an experiment is for."""
-    return NamespaceArgs(stack=stack, name=name, network=mode(network), domain_id=network.domain_id)
+    return NamespaceArgs(stack=stack, name=name, network=mode(network), domain_id=network.domain_id, pattern=pattern)
 
 
 def health_ports(network: Network, pods: Sequence[graph.Pod]) -> dict[str, int]:
@@ -131,16 +135,26 @@ def join(around: Surroundings, namespace: Namespace, opts: pulumi.ResourceOption
         rmw=network.rmw,
         socket_buffer_bytes=network.socket_buffer_bytes,
         host_network=mode(network) == "host",
+        variables=endpoint.identity(namespace.stack, namespace.pattern),
     )
     made: tuple[pulumi.Resource, ...] = ()
     if mode(network) == "pod":
         opened = openings(network, around.pods, with_master=around.master_image is not None)
+        if around.traces is not None:
+            opened = replace(opened, further={"allow-traces": endpoint.sent_by(namespace.stack, around.traces)})
         args = policies.NetworkPoliciesArgs(namespace=namespace, openings=opened)
         made = tuple(policies.NetworkPolicies("policies", args, opts).resources)
     joined = _meeting(around, namespace, alone, opts)
     return Joined(
         recorder=replace(joined.recorder, health_port=ports[recorder.COMPONENT]),
-        pods={name: replace(participant, health_port=ports[name]) for name, participant in joined.pods.items()},
+        pods={
+            name: replace(
+                participant,
+                health_port=ports[name],
+                variables={**participant.variables, **endpoint.variables(around.traces)},
+            )
+            for name, participant in joined.pods.items()
+        },
         before=joined.before,
         policies=made,
     )

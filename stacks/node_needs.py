@@ -4,9 +4,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from components import needs
+from components.autoscaling import signals
+from components.gpu.matching import Capability, GpuNeed
 from components.refusal import Refusal
-from stacks.pod import ConfigurationFile, NodePort, Readiness, SecretSource
+from stacks.pod import ConfigurationFile, Gpu, NodePort, Readiness, SecretSource
 from stacks.spec_application import Node
+from stacks.spec_autoscaling import NodeAutoscaling, ScaleDown, ScaleUp
 
 ROS_VARIABLES = {
     "ROS_DOMAIN_ID": "network.domainId",
@@ -58,7 +61,10 @@ def built(where: str, node: Node, known: needs.Needs, read: Any) -> needs.Needs:
         ),
         shared_memory_mebibytes=node.shared_memory_mebibytes or known.shared_memory_mebibytes,
         gpus={node.gpu.resource: node.gpu.count} if node.gpu else known.gpus,
+        gpu_need=_gpu_need(node.gpu) if node.gpu else known.gpu_need,
+        runtime_class=node.gpu.runtime_class if node.gpu else known.runtime_class,
         replicas=node.replicas,
+        autoscaling=_autoscaling(node.autoscaling) if node.autoscaling else known.autoscaling,
         stateless=node.stateless,
         service_account=(
             needs.ServiceAccount(**node.service_account.model_dump()) if node.service_account else known.service_account
@@ -89,6 +95,36 @@ def _check_names(where: str, node: Node) -> None:
         for name in names:
             if name.startswith(OWN_LABELS):
                 raise Refusal(f"{where}.{key}.{name}: names of {' and '.join(OWN_LABELS)} are set by the program")
+
+
+def _autoscaling(wanted: NodeAutoscaling) -> signals.Autoscaling:
+    found: list[signals.Signal] = []
+    if wanted.cpu_ratio is not None:
+        found.append(signals.Resource(name="cpu", ratio=wanted.cpu_ratio))
+    if wanted.memory_ratio is not None:
+        found.append(signals.Resource(name="memory", ratio=wanted.memory_ratio))
+    found += [signals.Latency(topic=topic, target_s=target) for topic, target in wanted.latency_s.items()]
+    found += [signals.Series(name=name, **each.model_dump()) for name, each in wanted.series.items()]
+    found += [signals.PodSeries(name=name, target=target) for name, target in wanted.pod_series.items()]
+    return signals.Autoscaling(
+        min_replicas=wanted.min_replicas,
+        max_replicas=wanted.max_replicas,
+        signals=tuple(found),
+        scale_up=_pace(wanted.scale_up),
+        scale_down=_pace(wanted.scale_down),
+    )
+
+
+def _pace(wanted: ScaleUp | ScaleDown) -> signals.Pace:
+    return signals.Pace(stabilization_s=wanted.stabilization_s, percent=wanted.percent, period_s=wanted.period_s)
+
+
+def _gpu_need(gpu: Gpu) -> GpuNeed:
+    capability = None
+    if gpu.compute_capability is not None:
+        major, _, minor = gpu.compute_capability.partition(".")
+        capability = Capability(major=int(major), minor=int(minor))
+    return GpuNeed(memory_mebibytes=gpu.memory_mebibytes or 0, capability=capability)
 
 
 def _secret(source: SecretSource) -> needs.SecretKey:

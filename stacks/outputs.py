@@ -46,6 +46,29 @@ class MachineReaderEndpoint(Frozen):
     port: int = Field(description="HTTP port of each in its pod.")
 
 
+class ProgramEndpoint(Frozen):
+    """Where a program of the platform answers: pods to reach through the API server, or somebody else's address."""
+
+    namespace: str | None = Field(default=None, description="Namespace of its pod; none where there is an address.")
+    labels: dict[str, str] | None = Field(default=None, description="Labels that select its pod.")
+    port: int | None = Field(default=None, description="HTTP port in its pod.")
+    url: str | None = Field(default=None, description="Address; none where a pod is named.")
+
+
+class Observability(Frozen):
+    """What a platform observes, and where to ask it."""
+
+    mode: Literal["none", "builtin", "operator", "external"] = Field(description="Whose Prometheus it is.")
+    prometheus: ProgramEndpoint | None = Field(default=None, description="Where series are kept.")
+    alertmanager: ProgramEndpoint | None = Field(default=None, description="Who tells of alerts.")
+    grafana: ProgramEndpoint | None = Field(default=None, description="Dashboards in a browser.")
+    jaeger: ProgramEndpoint | None = Field(default=None, description="Where traces are kept.")
+    loki: ProgramEndpoint | None = Field(default=None, description="Where log lines are kept.")
+    not_deployed: dict[str, str] = Field(
+        default_factory=dict[str, str], description="Why a program that is wanted is not there, by its name."
+    )
+
+
 class MountedOverlay(Frozen):
     """A workspace over the image of a pod."""
 
@@ -83,7 +106,9 @@ class PodPlacement(Frozen):
     name: str = Field(description="Name of the pod in the pattern's placement; also its app.kubernetes.io/name label.")
     image: str = Field(description="Image reference by digest.")
     processes: list[list[str]] = Field(description="ROS node names of each process.")
-    replicas: int = Field(description="Copies of the pod while the stack is running.")
+    replicas: int = Field(
+        description="Copies of the pod while the stack is running; with an autoscaler the least that it leaves."
+    )
     overlays: list[MountedOverlay] = Field(
         default_factory=list[MountedOverlay], description="Workspaces over the image, from the base upwards."
     )
@@ -168,6 +193,9 @@ class StackOutputs(Frozen):
     platform: str | None = Field(description="Stack that holds the platform, if any.")
     machine_readers: MachineReaderEndpoint | None = Field(
         default=None, description="Readers of machine counters; none where the stack holds no platform with them."
+    )
+    observability: Observability | None = Field(
+        default=None, description="Metrics, alerts, dashboards, traces and logs; none where the stack holds none."
     )
     spec: dict[str, Any] = Field(description="The validated spec with its defaults, as YAML would hold it.")
     override: SpecOverride | None = Field(

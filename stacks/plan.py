@@ -1,8 +1,9 @@
 """Everything that is decided before anything is deployed: placement, images, how overlays arrive, whom to trust."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -11,16 +12,20 @@ from components.image import ImageLock
 from components.image_volumes import Answer
 from components.overlays import Delivery
 from components.refusal import Refusal, choices
-from stacks import application
+from stacks import application, autoscaling, metrics
 from stacks.reading import PROJECT_FOLDER
 from stacks.spec import StackSpec
+from stacks.spec_metrics import kinds
 
 Ask = Callable[[], Answer]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that is decided before anything is deployed."""
+    """Everything that is decided before anything is deployed.
+
+    `mappings` are the fields of messages that the recorder serves as metrics.
+    """
 
     stack: str
     spec: StackSpec
@@ -28,6 +33,11 @@ class Plan:
     pods: tuple[graph.Pod, ...]
     lock: ImageLock
     delivery: Delivery = "image-volume"
+    mappings: tuple[Mapping[str, Any], ...] = ()
+
+    def has_recorder(self) -> bool:
+        """Whether anything is measured or served as a metric."""
+        return bool(self.deployed.measured or self.mappings)
 
     def images(self) -> dict[str, str]:
         """Reference by digest of every image that the stack needs, by the name that the placement uses."""
@@ -82,11 +92,22 @@ def plan(stack: str, spec: StackSpec, ask: Ask) -> Plan:
     )
     pods = patterns.placement(spec.pattern or stack, wanted, options)
     _check_raw(spec, pods)
-    decided = Plan(stack=stack, spec=spec, deployed=wanted, pods=pods, lock=lock, delivery=_delivery(spec, pods, ask))
+    mappings = metrics.mapped(spec.application.metrics, wanted)
+    metrics.check_image(mappings, wanted.images.recorder, lock.flavour)
+    autoscaling.check_signals(wanted, kinds(spec.application.metrics))
+    decided = Plan(
+        stack=stack,
+        spec=spec,
+        deployed=wanted,
+        pods=pods,
+        lock=lock,
+        delivery=_delivery(spec, pods, ask),
+        mappings=mappings,
+    )
     for pod in pods:
         workload.pod_needs(pod)
         decided.composition(pod)
-    if wanted.measured_topics():
+    if decided.has_recorder():
         lock.operator_key()
     roles = decided.images()
     if spec.images.check_registry:

@@ -1,19 +1,25 @@
-"""Program of the platform: what all experiments of a cluster share: its namespace, and the machine readers."""
+"""Program of the platform: what all experiments of a cluster share, as a list of parts that each plan and deploy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pulumi
 
-from components import image, labels, machine_readers
+from components import image, labels, machine_readers, manifest, policies
+from components.api_server import ApiServer
 from components.cluster import Cluster
 from components.graph import Resources
 from components.machine_readers import MachineReaders, MachineReadersArgs
 from components.namespace import Namespace, NamespaceArgs
-from stacks.outputs import MachineReaderEndpoint, Records, StackOutputs
+from stacks import autoscaling, gpu, observability, telemetry
+from stacks.autoscaling import AutoscalingPlan
+from stacks.gpu import GpuPlan
+from stacks.observability import ObservabilityPlan, SecretValues
+from stacks.outputs import MachineReaderEndpoint, Observability, Records, StackOutputs
 from stacks.spec import StackSpec
+from stacks.telemetry import TelemetryPlan
 
 SECTION = "ros2bench:spec.machineReaders"
 
@@ -29,17 +35,64 @@ def machines_namespace_name(stack: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlatformPlan:
-    """Everything about the platform that is decided before anything is deployed.
-
-    `image` and `operator` are those of the machine readers.
-    """
+class ReadersPlan:
+    """What the machine readers are made of: their image by digest, and the key of the operator whom they obey."""
 
     image: str
     operator: str
 
 
-def plan(spec: StackSpec, client: Callable[[Path | None], httpx.Client] = image.registry_client) -> PlatformPlan | None:
+@dataclass(frozen=True, kw_only=True)
+class PlatformPlan:
+    """Everything about the platform that is decided before anything is deployed, part by part; none: not there."""
+
+    readers: ReadersPlan | None = None
+    observability: ObservabilityPlan | None = None
+    autoscaling: AutoscalingPlan | None = None
+    gpu: GpuPlan | None = None
+    telemetry: TelemetryPlan | None = None
+
+
+def plan(
+    stack: str,
+    spec: StackSpec,
+    ask: Callable[[], ApiServer] | None = None,
+    *,
+    secrets: Collection[str] | None = None,
+    client: Callable[[Path | None], httpx.Client] = image.registry_client,
+) -> PlatformPlan:
+    """Decide what every part of the platform is made of.
+
+    Args:
+        stack: Name of the stack.
+        spec: What the stack is.
+        ask: Connects to the cluster; None where it is rendered without one.
+        secrets: Names in the stack's encrypted configuration; None where it is not at hand.
+        client: Opens a client of the registry.
+
+    Raises:
+        Refusal: Something that a part needs is not there.
+    """
+    if spec.kind == "experiment":
+        return PlatformPlan()
+    images = third_party(spec)
+    api = ask() if ask is not None else None
+    return PlatformPlan(
+        readers=plan_readers(spec, client),
+        observability=observability.plan(stack, own_namespace_name(stack, spec), spec, api, images, secrets),
+        autoscaling=autoscaling.plan(stack, own_namespace_name(stack, spec), spec, api, images),
+        gpu=gpu.plan(stack, spec, api, images),
+        telemetry=telemetry.plan(spec, images),
+    )
+
+
+def third_party(spec: StackSpec) -> image.ThirdPartyImages:
+    """Images of programs that are not ours: those of the lock, and before them those that the stack file names."""
+    lock = spec.images.platform_lock
+    return image.read_third_party(Path(lock) if lock else None, spec.images.platform)
+
+
+def plan_readers(spec: StackSpec, client: Callable[[Path | None], httpx.Client]) -> ReadersPlan | None:
     """Decide what the machine readers are made of; None where there are none.
 
     Args:
@@ -53,7 +106,7 @@ def plan(spec: StackSpec, client: Callable[[Path | None], httpx.Client] = image.
         return None
     lock = image.read_lock(Path(spec.images.lock) if spec.images.lock else None)
     reference = lock.reference(machine_readers.IMAGE_ROLE)
-    decided = PlatformPlan(image=reference, operator=lock.operator_key())
+    decided = ReadersPlan(image=reference, operator=lock.operator_key())
     if spec.images.check_registry:
         authority = Path(spec.images.registry_ca) if spec.images.registry_ca else None
         with client(authority) as opened:
@@ -62,28 +115,71 @@ def plan(spec: StackSpec, client: Callable[[Path | None], httpx.Client] = image.
 
 
 def deploy(
-    stack: str, name: str, cluster: Cluster, spec: StackSpec | None = None, decided: PlatformPlan | None = None
+    stack: str, cluster: Cluster, spec: StackSpec, decided: PlatformPlan, secrets: SecretValues | None = None
 ) -> Namespace:
     """Register the platform's resources.
 
     Args:
         stack: The stack that owns them.
-        name: The platform's namespace.
         cluster: Where.
-        spec: What the stack is; needed where there are machine readers.
-        decided: What the machine readers are made of; none where there are none.
+        spec: What the stack is.
+        decided: What its parts are made of.
+        secrets: The stack's encrypted configuration, by name.
     """
     opts = pulumi.ResourceOptions(provider=cluster.provider)
-    namespace = Namespace("platform", NamespaceArgs(stack=stack, name=name), opts)
-    if spec is not None and decided is not None:
+    namespace = Namespace("platform", NamespaceArgs(stack=stack, name=own_namespace_name(stack, spec)), opts)
+    for policy, allowed in base_policies().items():
+        rendered = policies.policy_manifest(namespace.metadata(name=policy, component="network"), allowed)
+        manifest.create(f"platform-{policy}", rendered, namespace.options(namespace))
+    if decided.readers is not None:
         of_machines = Namespace(
             "machines", NamespaceArgs(stack=stack, name=machines_namespace_name(stack), machine_access=True), opts
         )
-        MachineReaders("machine-readers", readers_args(spec, decided, of_machines), opts)
+        MachineReaders("machine-readers", readers_args(spec, decided.readers, of_machines), opts)
+    if decided.observability is not None:
+        observability.deploy(decided.observability, namespace, opts, secrets)
+    autoscaling.deploy(spec, decided.autoscaling, namespace, opts)
+    gpu.deploy(stack, spec, decided.gpu, opts)
+    telemetry.deploy(stack, spec, decided.telemetry, namespace, opts)
     return namespace
 
 
-def readers_args(spec: StackSpec, decided: PlatformPlan, namespace: Namespace) -> MachineReadersArgs:
+def own_namespace_name(stack: str, spec: StackSpec) -> str:
+    """Name of the platform's own namespace, which in a dev stack is beside that of the experiment."""
+    return namespace_name(stack, shared=spec.kind == "dev")
+
+
+def shared_namespace_name(stack: str, spec: StackSpec) -> str:
+    """Name of the namespace of the platform that a stack uses: its own, or that of the stack that it names.
+
+    A stack named `dev` is of that kind unless its file says otherwise; of another dev stack the address must be given.
+    """
+    if spec.kind == "dev":
+        return own_namespace_name(stack, spec)
+    return namespace_name(spec.platform, shared=spec.platform == "dev")
+
+
+def secret_names(spec: StackSpec) -> tuple[str, ...]:
+    """Names in the stack's encrypted configuration that parts of the platform read."""
+    return tuple(observability.needed_secrets(spec.observability, with_grafana=True).values())
+
+
+def base_policies() -> dict[str, policies.Spec]:
+    """What holds for every pod of the platform's namespace: nothing passes but names; each part opens what it needs."""
+    return {
+        "default-deny": {"podSelector": policies.EVERYONE, "policyTypes": policies.BOTH_WAYS},
+        "allow-name-look-ups": policies.name_look_ups(),
+    }
+
+
+def observed(stack: str, spec: StackSpec, decided: PlatformPlan) -> Observability | None:
+    """What the stack's output says of its observability; none where it has none."""
+    namespace = own_namespace_name(stack, spec)
+    known = observability.contract(stack, namespace, decided.observability)
+    return telemetry.observed(stack, spec, namespace, decided.telemetry, known)
+
+
+def readers_args(spec: StackSpec, decided: ReadersPlan, namespace: Namespace) -> MachineReadersArgs:
     """What the spec says of machine readers, in the component's words."""
     wanted = spec.machine_readers
     asked = {

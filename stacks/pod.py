@@ -183,6 +183,31 @@ class Gpu(Section):
         pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$",
         description="Resource name under which the cluster's device plugin offers them.",
     )
+    memory_mebibytes: Mebibytes | None = Field(
+        default=None,
+        description="Least memory of one of the machine's GPUs; read from the label `nvidia.com/gpu.memory`, which GPU "
+        "Feature Discovery or somebody by hand sets.",
+    )
+    compute_capability: str | None = Field(
+        default=None,
+        pattern=r"^\d{1,2}\.\d{1,2}$",
+        description="Least compute capability, for example `8.7` of an Orin; read from the labels "
+        "`nvidia.com/gpu.compute.major` and `.minor`.",
+    )
+    runtime_class: ObjectName | None = Field(
+        default=None,
+        description="RuntimeClass of the pod, for example `nvidia` on a Jetson with K3s; none means the default.",
+    )
+
+    @model_validator(mode="after")
+    def _labels_are_of_nvidia(self) -> Self:
+        asks = self.memory_mebibytes is not None or self.compute_capability is not None
+        if asks and self.resource not in ("nvidia.com/gpu", "nvidia.com/gpu.shared"):
+            raise ValueError(
+                "memoryMebibytes and computeCapability are read from labels of nvidia.com/gpu, not of "
+                f"{self.resource}. Say it by nodeSelector or affinity"
+            )
+        return self
 
 
 class ServiceAccount(Section):

@@ -11,10 +11,10 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime.config import get_config_secret_keys_env
 
-from components import image_volumes
+from components import api_server, image_volumes
 from components.cluster import Cluster, ClusterArgs, check_reachable, chosen_context
 from components.refusal import Refusal
-from stacks import experiment, platform
+from stacks import autoscaling, experiment, gpu, platform
 from stacks.experiment import Secrets
 from stacks.outputs import SpecOverride, StackOutputs
 from stacks.override import Override, read_override
@@ -52,9 +52,18 @@ def run(
     decided = None
     if spec.kind != "platform":
         decided = plan(stack, spec, lambda: image_volumes.ask(context(), kubeconfig_files(environment)))
-    shared = platform.plan(spec)
+        gpu.check(spec, decided.pods, lambda: api_server.connect(context(), kubeconfig_files(environment)))
+        autoscaling.check_served(
+            spec, decided.deployed, lambda: api_server.connect(context(), kubeconfig_files(environment))
+        )
+    shared = platform.plan(
+        stack,
+        spec,
+        lambda: api_server.connect(context(), kubeconfig_files(environment)),
+        secrets=frozenset(secrets or {}),
+    )
     cluster = Cluster("cluster", ClusterArgs(context=context()))
-    return declare(stack, spec, decided, cluster, secrets or {}, read_override(environment), shared)
+    return declare(stack, spec, decided, cluster, secrets or {}, shared, read_override(environment))
 
 
 def declare(
@@ -63,8 +72,8 @@ def declare(
     decided: Plan | None,
     cluster: Cluster,
     secrets: Secrets,
+    shared: platform.PlatformPlan,
     override: Override | None = None,
-    shared: platform.PlatformPlan | None = None,
 ) -> pulumi.Output[dict[str, Any]]:
     """Register the resources of a stack.
 
@@ -74,21 +83,20 @@ def declare(
         decided: What is deployed; none for a platform.
         cluster: Where.
         secrets: The stack's encrypted configuration, by key.
+        shared: What the parts of the platform are made of.
         override: What `spec` has from elsewhere than the stack file.
-        shared: What the machine readers are made of; none where there are none.
 
     Returns:
         The contract, as the stack's one output.
     """
-    if spec.kind == "dev":
-        platform.deploy(stack, platform.namespace_name(stack, shared=True), cluster, spec, shared)
+    if spec.kind != "experiment":
+        platform.deploy(stack, cluster, spec, shared, secrets)
     if decided is not None:
         contract = experiment.deploy(decided, cluster, secrets)
     else:
-        platform.deploy(stack, platform.namespace_name(stack), cluster, spec, shared)
         contract = cluster.uid.apply(lambda uid: platform.outputs(stack, spec, cluster_uid=uid))
-    changed = overridden(override)
-    return contract.apply(lambda found: as_output(found.model_copy(update={"override": changed})))
+    more = {"override": overridden(override), "observability": platform.observed(stack, spec, shared)}
+    return contract.apply(lambda found: as_output(found.model_copy(update=more)))
 
 
 def overridden(override: Override | None) -> SpecOverride | None:

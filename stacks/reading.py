@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from components import patterns
 from components.refusal import Refusal, choices
-from stacks import application, faults
+from stacks import application, faults, metrics
 from stacks.override import Override, merged, read_override
 from stacks.spec import StackSpec
 
@@ -24,6 +24,7 @@ STATE_VARIABLE = "ROS2BENCH_STATE"
 VARIABLES = {
     "ROS2BENCH_IMAGES_LOCK": ("images", "lock"),
     "ROS2BENCH_REGISTRY_CA": ("images", "registryCa"),
+    "ROS2BENCH_PLATFORM_IMAGES": ("images", "platformLock"),
     "ROS2BENCH_RECORDS_BUCKET": ("records", "bucket"),
     "ROS2BENCH_RECORDS_ENDPOINT": ("records", "endpoint"),
 }
@@ -119,6 +120,7 @@ def _check_names(file: str, stack: str, spec: StackSpec, *, named: bool) -> None
         )
     try:
         deployed = application.built(spec.application, application.file_reader(PROJECT_FOLDER))
+        metrics.mapped(spec.application.metrics, deployed)
     except Refusal as refusal:
         raise SpecError(f"{file}: config.{refusal}{_next(file, stack)}") from None
     nodes = [node.name for node in deployed.nodes]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from components import patterns
 from stacks import override
@@ -132,7 +133,8 @@ def _default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(default, BaseModel):
         return "below"
-    return "none" if default is None else f"`{json.dumps(default)}`"
+    plain = to_jsonable_python(default, by_alias=True, exclude_none=True)
+    return "none" if default is None else f"`{json.dumps(plain)}`"
 
 
 def _models(annotation: Any, suffix: str) -> Iterator[tuple[type[BaseModel], str]]:

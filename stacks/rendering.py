@@ -28,7 +28,13 @@ NO_CLUSTER = Answer(
 )
 ORDER = (
     "Namespace",
+    "RuntimeClass",
+    "ResourceQuota",
     "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
     "PersistentVolumeClaim",
     "ConfigMap",
     "NetworkPolicy",
@@ -36,6 +42,11 @@ ORDER = (
     "Ingress",
     "DaemonSet",
     "Deployment",
+    "HorizontalPodAutoscaler",
+    "VerticalPodAutoscaler",
+    "APIService",
+    "PodMonitor",
+    "PrometheusRule",
 )
 OF_ENGINE = "pulumi.com/"
 DIGEST_LENGTH = 10
@@ -50,12 +61,12 @@ def manifests(stack: str, spec: StackSpec) -> list[Manifest]:
     """
     unchecked = spec.model_copy(update={"images": spec.images.model_copy(update={"check_registry": False})})
     decided = None if spec.kind == "platform" else plan(stack, unchecked, lambda: NO_CLUSTER)
-    shared = platform.plan(unchecked)
-    keys = application.secret_keys(decided.deployed) if decided else ()
+    shared = platform.plan(stack, unchecked)
+    keys = [*(application.secret_keys(decided.deployed) if decided else ()), *platform.secret_names(unchecked)]
 
     def program() -> pulumi.Output[dict[str, Any]]:
         cluster = Cluster("cluster", ClusterArgs(context="none"))
-        return declare(stack, unchecked, decided, cluster, dict.fromkeys(keys, ""), shared=shared)
+        return declare(stack, unchecked, decided, cluster, dict.fromkeys(keys, ""), shared)
 
     kept = [plain(each) for each in _registered(stack, program) if each["kind"] in ORDER]
     return sorted(kept, key=lambda each: (ORDER.index(each["kind"]), each["metadata"]["name"]))

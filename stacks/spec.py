@@ -13,6 +13,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from stacks.pod import NodeResources
 from stacks.section import Count, Mebibytes, Millicores, Name, Section
 from stacks.spec_application import Application
+from stacks.spec_autoscaling import AutoscalingSettings
+from stacks.spec_gpu import GpuSettings
+from stacks.spec_observability import Observability
+from stacks.spec_telemetry import Logs, Tracing
 
 Kind = Literal["experiment", "platform", "dev"]
 State = Literal["parked", "running"]
@@ -41,6 +45,7 @@ def _finite(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+ByDigest = Annotated[str, Field(pattern=r"^[^@\s]+@sha256:[0-9a-f]{64}$")]
 Raw = Annotated[dict[str, Any], AfterValidator(_finite)]
 
 
@@ -263,6 +268,15 @@ class Images(Section):
         description="PEM file of a private registry's certificate authority. "
         "None: the variable ROS2BENCH_REGISTRY_CA, else the system's.",
     )
+    platform_lock: str | None = Field(
+        default=None,
+        description="Lock file of `make lock-images`: programs of the platform that are not ours. "
+        "None: the variable ROS2BENCH_PLATFORM_IMAGES.",
+    )
+    platform: dict[Name, ByDigest] = Field(
+        default_factory=dict[str, str],
+        description="Such programs by name, for example `grafana`: a reference by digest, which comes before the lock.",
+    )
     check_registry: bool = Field(
         default=True, description="Ask the registry for every digest before anything is deployed."
     )
@@ -322,6 +336,16 @@ class StackSpec(Section):
     machine_readers: MachineReaders = Field(
         default_factory=MachineReaders, description="Readers of the machines' counters; kinds `platform` and `dev`."
     )
+    observability: Observability = Field(
+        default_factory=Observability,
+        description="Metrics, rules, alerts and dashboards; kinds `platform` and `dev`.",
+    )
+    tracing: Tracing = Field(default_factory=Tracing, description="Paths of single frames through the nodes.")
+    logs: Logs = Field(default_factory=Logs, description="Lines that pods write; kinds `platform` and `dev`.")
+    gpu: GpuSettings = Field(default_factory=GpuSettings, description="Who offers GPUs, and how many a stack may take.")
+    autoscaling: AutoscalingSettings = Field(
+        default_factory=AutoscalingSettings, description="Copies on signals of ROS, and recommendations of resources."
+    )
     cluster: Cluster = Field(default_factory=Cluster, description="Which cluster.")
     composition: Composition = Field(default_factory=Composition, description="Settings of the pattern composition.")
     overlay: OverlaySettings = Field(default_factory=OverlaySettings, description="Settings of the pattern overlay.")
@@ -344,5 +368,41 @@ class StackSpec(Section):
             raise ValueError(
                 "machineReaders.enabled is for stacks of kind platform or dev: an experiment sees no machine. "
                 "Enable it there and name that stack in the experiment's platform"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _autoscaling_belongs_to_the_kind(self) -> Self:
+        if why := self.autoscaling.misplaced(self.kind):
+            raise ValueError(why)
+        return self
+
+    @model_validator(mode="after")
+    def _gpu_belongs_to_the_kind(self) -> Self:
+        if why := self.gpu.misplaced(self.kind):
+            raise ValueError(why)
+        return self
+
+    @model_validator(mode="after")
+    def _observability_belongs_to_a_platform(self) -> Self:
+        if self.observability.mode != "none" and self.kind == "experiment":
+            raise ValueError(
+                "observability.mode is for stacks of kind platform or dev: an experiment only serves its metrics. Set "
+                "it there and name that stack in the experiment's platform"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _traces_have_an_end(self) -> Self:
+        if why := self.tracing.misplaced(self.kind, self.platform):
+            raise ValueError(why)
+        return self
+
+    @model_validator(mode="after")
+    def _logs_belong_to_a_platform(self) -> Self:
+        if self.logs.mode != "none" and self.kind == "experiment":
+            raise ValueError(
+                "logs.mode is for stacks of kind platform or dev: lines are collected for all experiments of a "
+                "cluster. Set it there and name that stack in the experiment's platform"
             )
         return self

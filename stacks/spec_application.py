@@ -25,6 +25,8 @@ from stacks.pod import (
     Toleration,
 )
 from stacks.section import Count, Mebibytes, Name, Section
+from stacks.spec_autoscaling import NodeAutoscaling
+from stacks.spec_metrics import MetricMapping
 
 NodeName = Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_]*$", max_length=40)]
 TopicName = Annotated[str, Field(pattern=r"^/[a-zA-Z_][a-zA-Z0-9_/]*$")]
@@ -135,6 +137,9 @@ class Node(Section):
     replicas: Count = Field(
         default=1, description="Copies of its pod. Refused where each copy would publish the same messages again."
     )
+    autoscaling: NodeAutoscaling | None = Field(
+        default=None, description="The number of copies follows signals; instead of `replicas`, for stateless nodes."
+    )
     stateless: bool = Field(
         default=False, description="Copies may publish: they share the work, or a repeated message does no harm."
     )
@@ -159,6 +164,10 @@ class Topic(Section):
 
     type: TopicType = Field(description="Message type, for example `std_msgs/msg/String`.")
     reliability: Literal["reliable", "best_effort"] = Field(default="reliable", description="As its publisher has it.")
+    durability: Literal["volatile", "transient_local"] = Field(
+        default="volatile",
+        description="`transient_local`: its publisher keeps messages for who comes later; the recorder asks for them.",
+    )
     depth: Count = Field(default=10, description="Queue of its publisher.")
     stamp: Literal["ros2bench", "header", "none"] = Field(
         default="none",
@@ -215,6 +224,10 @@ class Application(Section):
     )
     topics: dict[TopicName, Topic] = Field(
         default_factory=dict[str, Topic], description="By name. With none that is measured there is no recorder."
+    )
+    metrics: list[MetricMapping] = Field(
+        default_factory=list[MetricMapping],
+        description="Fields of messages that the recorder serves as metrics, for dashboards and alerts.",
     )
     images: ApplicationImages = Field(
         default_factory=ApplicationImages, description="Images that hold the whole application."

@@ -148,3 +148,34 @@ def test_the_signature_of_an_images_components_comes_from_the_lock(tmp_path: Pat
         Refusal, match=r"image recorder has no signed component manifest \(images\.recorder\.components\)"
     ):
         lock.signature("recorder")
+
+
+def test_third_party_images_are_read_from_their_lock_and_the_stack_file_comes_first(tmp_path: Path) -> None:
+    lock = tmp_path / "platform-images.json"
+    lock.write_text(json.dumps({"contract": 1, "images": {"prometheus": f"host.example/prometheus@{values.DIGEST}"}}))
+    found = image.read_third_party(lock, {"grafana": f"host.example/grafana@{values.DIGEST}"})
+    assert found.reference("prometheus") == f"host.example/prometheus@{values.DIGEST}"
+    assert found.holds("grafana")
+    assert not found.holds("loki")
+    with pytest.raises(Refusal, match=r"images\.alertmanager is not in the lock"):
+        found.reference("alertmanager")
+    with pytest.raises(Refusal, match="No lock of them is named"):
+        image.read_third_party(None, {}).reference("prometheus")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "this is no lock of the platform's images"),
+        ('{"contract": 2, "images": {}}', "key contract is 2"),
+        ('{"contract": 1}', "'images'"),
+        ('{"contract": 1, "images": {"prometheus": "host.example/prometheus:v3"}}', "@sha256"),
+    ],
+)
+def test_what_is_no_lock_of_third_party_images_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    lock = tmp_path / "platform-images.json"
+    lock.write_text(text)
+    with pytest.raises(Refusal, match=said):
+        image.read_third_party(lock, {})
+    with pytest.raises(Refusal, match="does not exist"):
+        image.read_third_party(tmp_path / "absent.json", {})

@@ -43,10 +43,25 @@ def test_multicast_groups_are_reachable_only_where_discovery_needs_them() -> Non
     assert block in opened
 
 
-def test_the_recorder_is_reachable_from_our_own_namespaces_only() -> None:
+def test_the_recorder_is_read_by_our_own_prometheus_and_by_whom_a_label_lets_in() -> None:
     (rule,) = policy_specs("s", Openings(domain_id=0))["allow-probes"]["ingress"]
-    assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": "ros2bench"}}}]
+    assert rule["from"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"app.kubernetes.io/part-of": "ros2bench"}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/component": "prometheus"}},
+        },
+        {"namespaceSelector": {"matchLabels": {"ros2bench/scraper": "yes"}}},
+    ]
     assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+
+
+def test_a_port_for_metrics_is_open_to_who_reads_metrics_and_to_nobody_else() -> None:
+    ports = {"web": (Port(name="metrics", port=9000, expose="pod"), Port(name="debug", port=9001, expose="pod"))}
+    opened = policy_specs("s", Openings(domain_id=0, ports=ports))
+    assert set(opened) - set(policy_specs("s", Openings(domain_id=0))) == {"allow-metrics-web"}
+    (rule,) = opened["allow-metrics-web"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 9000}]
+    assert rule["from"] == policy_specs("s", Openings(domain_id=0))["allow-probes"]["ingress"][0]["from"]
 
 
 def test_a_port_for_the_pod_alone_opens_nothing() -> None:

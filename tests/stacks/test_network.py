@@ -100,7 +100,9 @@ def test_a_master_replaces_everything_of_dds() -> None:
     deployment, found = joined("server", master_image=f"registry.example/ros1@{values.DIGEST}")
     assert [r.name for r in deployment.of("Deployment")] == ["master"]
     assert "allow-dds" not in {r.name for r in deployment.of("NetworkPolicy")}
-    assert set(variables(found.pods["camera"])) == {"HOME", "ROS_LOG_DIR", "ROS_MASTER_URI", "ROS_IP"}
+    assert set(variables(found.pods["camera"])) == {
+        "HOME", "ROS_LOG_DIR", "ROS2BENCH_STACK", "ROS_MASTER_URI", "ROS_IP",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("discovery", ["server", "multicast", "static-peers", "host-network"])

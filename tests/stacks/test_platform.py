@@ -99,16 +99,22 @@ def test_a_lock_without_reader_or_operator_is_refused_before_anything_is_registe
     document = values.lock_document()
     (document["images"] if lost in document["images"] else document).pop(lost)
     with pytest.raises(Refusal, match=said):
-        platform.plan(read_spec("platform", {KEY: lock(tmp_path, document)}, {}))
+        platform.plan("platform", read_spec("platform", {KEY: lock(tmp_path, document)}, {}))
 
 
 def test_a_registry_without_the_image_is_noticed_before_anything_is_registered(tmp_path: Path) -> None:
     wanted = lock(tmp_path, values.lock_document()) | {"images": {"lock": str(tmp_path / "lock.json")}}
     transport = httpx.MockTransport(lambda _: httpx.Response(404))
     with pytest.raises(Refusal, match="machine-reader"):
-        platform.plan(read_spec("platform", {KEY: wanted}, {}), lambda _: httpx.Client(transport=transport))
+        platform.plan(
+            "platform",
+            read_spec("platform", {KEY: wanted}, {}),
+            client=lambda _: httpx.Client(transport=transport),
+        )
 
 
-def test_the_stack_file_of_the_platform_has_machine_readers() -> None:
+def test_the_stack_file_of_the_platform_has_machine_readers_and_metrics() -> None:
     document = yaml.safe_load((ROOT / "Pulumi.platform.yaml").read_text())
-    assert read_spec("platform", document["config"], {}).machine_readers.enabled
+    spec = read_spec("platform", document["config"], {})
+    assert spec.machine_readers.enabled
+    assert spec.observability.mode == "builtin"

@@ -100,8 +100,11 @@ def test_the_recorder_is_told_what_to_listen_to(run: Run) -> None:
                 "reliability": "reliable",
                 "depth": 1000,
                 "stamp": "ros2bench",
+                "expected_rate_hz": 10.0,
             }
         ],
+        "nodes": ["camera", "detector", "reader", "monitor"],
+        "mappings": [],
     }
     assert "UDPv4" in data["fastdds.xml"]
 

@@ -48,7 +48,7 @@ def test_names_are_the_objects_own_and_of_configuration_its_contents(environment
         return {m["metadata"]["labels"]["app.kubernetes.io/name"] + m["kind"]: m["metadata"]["name"] for m in found}
 
     before, again = names(), names()
-    after = names(application={"load": {"rateHz": 20}})
+    after = names(application={"load": {"widthPx": 320}})
     assert before == again
     assert before["perceptionDeployment"] == after["perceptionDeployment"] == "perception"
     assert before["perceptionConfigMap"] != after["perceptionConfigMap"]
@@ -77,12 +77,12 @@ def test_overlays_are_copied_unless_the_stack_file_says_that_images_can_be_mount
     assert "initContainers" not in kinds(delivery="image-volume")
 
 
-def test_a_platform_is_its_namespace_and_the_machine_readers(environment: dict[str, str]) -> None:
-    assert [m["kind"] for m in manifests(environment, "platform")] == ["Namespace"]
+def test_a_platform_is_its_closed_namespace_and_the_machine_readers(environment: dict[str, str]) -> None:
+    assert [m["kind"] for m in manifests(environment, "platform")] == ["Namespace", *2 * ["NetworkPolicy"]]
     found = manifests(environment, "platform", machineReaders={"enabled": True})
-    kinds = ["ServiceAccount", "ConfigMap", "NetworkPolicy", "NetworkPolicy", "NetworkPolicy", "DaemonSet"]
+    kinds = ["ServiceAccount", "ConfigMap", *5 * ["NetworkPolicy"], "DaemonSet"]
     assert [m["kind"] for m in found] == ["Namespace", "Namespace", *kinds]
-    # The platform's own namespace holds no pod yet; the readers' is closed, and theirs alone.
+    # The readers' namespace is closed, and theirs alone.
     assert guardrails.violations_together(found) == ()
     assert [violation for m in found for violation in guardrails.violations(m)] == []
 
