@@ -21,7 +21,7 @@ from kr8s.asyncio.portforward import PortForward
 
 from probes.errors import TargetError
 from probes.phases import Sighting
-from stacks.outputs import MachineReaderEndpoint, RecorderEndpoint
+from stacks.outputs import MachineReaderEndpoint, ProgramEndpoint, RecorderEndpoint
 
 CALL_TIMEOUT_S = 15.0
 KUBECONFIG_HINT = 'check `kubectl get nodes`; for the lab: eval "$(python -m lab env)", then python -m lab status'
@@ -193,6 +193,26 @@ class KubernetesCluster:
             ):
                 return
 
+    async def recommendations(self, namespace: str) -> list[dict[str, Any]]:
+        """List the VerticalPodAutoscaler objects of a namespace."""
+        return await self._listed("list verticalpodautoscalers", "autoscaling.k8s.io/v1", namespace, {})
+
+    async def usage(self, namespace: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """List what pods use now, as metrics-server tells it."""
+        selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+        return await self._listed("list pods", "metrics.k8s.io/v1beta1", namespace, selector)
+
+    async def _listed(
+        self, doing: str, version: str, namespace: str, parameters: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """List objects of an API group; what is done ends with the name of their resource."""
+        resource = doing.rpartition(" ")[2]
+        with cluster_errors(f"{doing} of {version}", self.server):
+            async with self._api.call_api(
+                "GET", version=version, namespace=namespace, url=resource, params=dict(parameters)
+            ) as response:
+                return [_object(item) for item in response.json()["items"]]
+
     @asynccontextmanager
     async def machine_readers(self, endpoint: MachineReaderEndpoint) -> AsyncGenerator[dict[str, str]]:
         """Forward a local port to every ready machine reader; gives the base addresses by machine."""
@@ -205,6 +225,29 @@ class KubernetesCluster:
                     port = await stack.enter_async_context(forwarded(forward))
                     addresses[pod["spec"]["nodeName"]] = f"http://127.0.0.1:{port}"
             yield addresses
+
+    @asynccontextmanager
+    async def program(self, name: str, endpoint: ProgramEndpoint) -> AsyncGenerator[str]:
+        """Forward a local port to the pod of a program of the platform; gives the base address.
+
+        Args:
+            name: What it is called in messages.
+            endpoint: Where the platform says its pod is.
+
+        Raises:
+            TargetError: There is no ready pod of it.
+        """
+        namespace, port = endpoint.namespace or "", endpoint.port or 0
+        pods = await self.pods(namespace, endpoint.labels or {})
+        ready = [pod for pod in pods if is_ready(pod)]
+        if not ready:
+            raise TargetError(
+                f"No ready pod of {name} in namespace {namespace} (selector {dict(endpoint.labels or {})}).",
+                next_step=f"kubectl -n {namespace} get pods; kubectl -n {namespace} get events",
+                reason=f"{name}_not_ready",
+            )
+        async with forwarded(PortForward(Pod(ready[0], api=self._api), port, local_port="auto")) as local:
+            yield f"http://127.0.0.1:{local}"
 
     @asynccontextmanager
     async def recorder(self, endpoint: RecorderEndpoint) -> AsyncGenerator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from probes import gates, regimes
+from probes import advice, gates, regimes
 from probes.cluster import Machine
 from probes.counters import IDLE, WINDOW, counter_rows
 from probes.deploy import application_of
@@ -80,7 +80,9 @@ async def keep(bench: Bench, run: Run, repetition: int, begun: Begun, observed: 
             ),
         ),
     }
-    write_repetition(run.folder, repetition, _facts(evidence, verdicts, run.load_before), tables)
+    facts = dict(_facts(evidence, verdicts, run.load_before))
+    facts["recommendations"] = await advice.recorded(bench.cluster, outputs)
+    write_repetition(run.folder, repetition, facts, tables)
     run.is_kept = True
     shutil.rmtree(samples_folder(run.folder, repetition))
     return verdicts

@@ -134,13 +134,16 @@ class Repetition(Entry):
     readers: dict[str, Any] | None = Field(default=None, description="By machine: what its reader captured.")
     updates: list[dict[str, Any]] | None = Field(default=None, description="Updates after the window.")
     faults: list[dict[str, Any]] | None = Field(default=None, description="Faults injected, and whether verified.")
+    recommendations: dict[str, Any] | None = Field(
+        default=None, description="What each container asks for and should; null where the stack does not want to know."
+    )
 
 
 class RatioOfArms(Entry):
     """A/A control of one metric."""
 
     median_ratio: float = Field(description="Median of second over first, repetition by repetition.")
-    interval: tuple[float, float] | None = Field(description="Bootstrap interval; null below three pairs.")
+    interval: tuple[float, float] | None = Field(description="Of their geometric mean; null below three pairs.")
     confidence: float = Field(description="Confidence of the interval.")
     n: int = Field(ge=1, description="Pairs.")
 

@@ -1,7 +1,7 @@
 """The noise floor: what an A/A control, one stack measured as if it were two, says of differences that mean nothing.
 
 Repetition by repetition the second arm is divided by the first; the floor is the median of these ratios with an
-interval. A difference between two stacks that lies within the interval of the control is noise.
+interval (of their geometric mean). A difference between two stacks within the interval of the control is noise.
 """
 
 import json
@@ -14,7 +14,7 @@ from probes.kept import NOISE_FLOOR_FILE, repetition_readings
 from probes.plan import CONTROL_ARMS, Plan
 from probes.readings import Reading
 from probes.run_state import Run
-from probes.stats import CONFIDENCE, LEAST_REPETITIONS, RESAMPLES
+from probes.stats import CONFIDENCE, mean_interval
 
 COMPARED = (
     "inference_s", "inference_s{statistic=p95}", "inference_s{statistic=p99}", "frames_hz", "jitter_s", "install_s",
@@ -49,26 +49,22 @@ def ratios(first: Sequence[Reading], second: Sequence[Reading], seed: int) -> di
     found: dict[str, dict[str, Any]] = {}
     for key in COMPARED:
         one, other = _values(first, key), _values(second, key)
-        pairs = [other[number] / one[number] for number in sorted(one.keys() & other.keys()) if one[number]]
+        numbers = sorted(one.keys() & other.keys())
+        pairs = [other[number] / one[number] for number in numbers if one[number] > 0 and other[number] > 0]
         if pairs:
             found[key] = {
                 "median_ratio": float(np.median(pairs)),
-                "interval": interval_of_median(pairs, seed),
+                "interval": interval_of_ratio(pairs, seed),
                 "confidence": CONFIDENCE,
                 "n": len(pairs),
             }
     return found
 
 
-def interval_of_median(values: Sequence[float], seed: int) -> list[float] | None:
-    """Give a percentile bootstrap interval of the median; None for fewer than three values."""
-    if len(values) < LEAST_REPETITIONS:
-        return None
-    generator = np.random.default_rng(seed)
-    drawn = generator.choice(np.array(values), size=(RESAMPLES, len(values)))
-    outside = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.median(drawn, axis=1), (outside, 1 - outside))
-    return [float(low), float(high)]
+def interval_of_ratio(pairs: Sequence[float], seed: int) -> list[float] | None:
+    """Give an interval of the ratio, as comparisons make it: of the mean logarithm; None for fewer than three pairs."""
+    found = mean_interval(np.log(np.array(pairs, dtype=np.float64)), seed, is_signed=True)
+    return None if found is None else [float(np.exp(bound)) for bound in found]
 
 
 def _values(readings: Sequence[Reading], key: str) -> Mapping[int, float]:

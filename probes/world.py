@@ -98,6 +98,10 @@ class Cluster(Protocol):
         """Delete a claim of storage."""
         ...
 
+    async def recommendations(self, namespace: str) -> list[dict[str, Any]]:
+        """List the VerticalPodAutoscaler objects of a namespace."""
+        ...
+
     def machine_readers(self, endpoint: MachineReaderEndpoint) -> AbstractAsyncContextManager[dict[str, str]]:
         """Forward a local port to every ready machine reader; gives the base addresses by machine."""
         ...

@@ -75,7 +75,10 @@ class Bench:
             return
         self._owns_platform = self._run(["pulumi", "stack", "output", "ros2bench", "-s", PLATFORM]).returncode != 0
         if self._owns_platform:
-            self._environment = dict(os.environ)
+            # Readers alone: what watches an experiment all the time would be measured with it.
+            override = self._folder / "platform.yaml"
+            override.write_text(yaml.safe_dump({"observability": {"mode": "none"}}), encoding="utf-8")
+            self._environment = {**os.environ, OVERRIDE_VARIABLE: str(override)}
             self.call(["pulumi", *UP, "-s", PLATFORM])
         self._has_platform = True
 

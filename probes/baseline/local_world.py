@@ -152,6 +152,11 @@ class LocalCluster:
         _ = namespace
         return {}
 
+    async def recommendations(self, namespace: str) -> list[dict[str, Any]]:
+        """Nobody recommends anything."""
+        _ = namespace
+        return []
+
     async def delete_claim(self, namespace: str, name: str) -> None:
         """There is none to delete."""
 

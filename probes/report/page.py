@@ -8,6 +8,7 @@ from pathlib import Path
 from probes.report.blocks import count
 from probes.report.contents import Contents
 from probes.report.markup import Markup, join, tag
+from probes.report.sections.advice import advice
 from probes.report.sections.choice import choice
 from probes.report.sections.costs import energy, network, noise, resources, updates
 from probes.report.sections.facts import machines, missing, placements, provenance, values
@@ -19,8 +20,8 @@ from probes.report.sections.verdict import verdict
 
 ASSETS = Path(__file__).with_name("assets")
 SECTIONS = (
-    verdict, choice, limits, machines, placements, latency, intervals, start, updates, resources, energy, network,
-    noise, missing, values, provenance,
+    verdict, choice, limits, machines, placements, latency, intervals, start, updates, resources, advice, energy,
+    network, noise, missing, values, provenance,
 )  # fmt: skip
 NUMBERS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six"}
 NAVIGATION = {
@@ -34,6 +35,7 @@ NAVIGATION = {
     "start": "Start",
     "updates": "Updates",
     "resources": "Resources",
+    "advice": "Recommended",
     "energy": "Energy",
     "network": "Network",
     "noise": "Noise floor",

@@ -226,6 +226,17 @@ def _pods(stack: str) -> list[dict[str, Any]]:
     return [_pod("perception", whole, image.format("application-monolithic"))]
 
 
+def _advice(stack: str) -> dict[str, Any]:
+    found = {"asked": 1.28e8, "used": None, "lower": 9e7, "target": 1.1e8, "upper": 4e8, "missing": None}
+    none = {"asked": 0.1, "used": None, "lower": None, "target": None, "upper": None}
+    lines: list[dict[str, Any]] = []
+    for pod in _pods(stack):
+        of_pod = {"pod": pod["name"], "container": pod["name"]}
+        lines.append(of_pod | {"resource": "cpu", "unit": "1", "missing": "no_recommendation_yet"} | none)
+        lines.append(of_pod | {"resource": "memory", "unit": "B"} | found)
+    return {"containers": lines, "missing": None}
+
+
 def _pod(name: str, processes: Sequence[Sequence[str]], image: str) -> dict[str, Any]:
     return {"name": name, "image": image, "processes": [list(nodes) for nodes in processes], "replicas": 1,
             "overlays": [], "delivery": None, "componentContainer": None}  # fmt: skip
@@ -268,7 +279,9 @@ def _manifest(made: Made, run_id: str) -> dict[str, Any]:
         "plan": {"repetitions": made.repetitions, "cycles": "update", "seed": 1, "fault": None,
                  "durations": {"warmup_s": 5.0, "window_s": 20.0, "cool_down_s": 2.0}},
         "thresholds": {}, "findings": [], "cycle_regime": "warm", "repetitions_done": made.repetitions,
-        "repetitions": [{"repetition": number} for number in range(made.repetitions)],
+        "repetitions": [
+            {"repetition": number, "recommendations": _advice(made.stack)} for number in range(made.repetitions)
+        ],
         "gates": [
             {"name": "no_restart", "passed": True, "detail": "pods unchanged", "repetition": number}
             for number in range(made.repetitions)

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from probes.cluster import Machine, Permission
-from probes.errors import TargetError, UsageError
+from probes.errors import ProbeError, TargetError, UsageError
 from probes.phases import Sighting
 from probes.provenance import boot_id
 from probes.world import EngineInterrupted, TargetState
@@ -358,6 +358,7 @@ class StandInCluster:
         self.waiting_pod: dict[str, Any] | None = None
         self.known_claims: dict[str, dict[str, str]] = {}
         self.reader_addresses: dict[str, str] = {}
+        self.recommended: list[dict[str, Any]] | ProbeError = []
 
     async def uid(self) -> str:
         return self.cluster_uid
@@ -388,6 +389,11 @@ class StandInCluster:
 
     async def claims(self, namespace: str) -> dict[str, dict[str, str]]:
         return self.known_claims
+
+    async def recommendations(self, namespace: str) -> list[dict[str, Any]]:
+        if isinstance(self.recommended, ProbeError):
+            raise self.recommended
+        return self.recommended
 
     async def delete_claim(self, namespace: str, name: str) -> None:
         del self.known_claims[name]

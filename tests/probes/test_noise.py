@@ -8,7 +8,7 @@ import pytest
 from probes.evidence import ReaderSeries, RegimeEvidence, SeriesTable
 from probes.foreign_load import foreign_loads
 from probes.gates import no_clock_step, quiet_machine, regime_proved
-from probes.noise_floor import interval_of_median, ratios
+from probes.noise_floor import interval_of_ratio, ratios
 from probes.readings import Reading
 from probes.samples import NO_SAMPLES
 from tests.probes.evidences import series_of, whole
@@ -86,8 +86,11 @@ def test_the_floor_is_the_median_of_pair_ratios_with_an_interval() -> None:
 
 
 def test_two_pairs_have_no_interval_and_a_missing_value_makes_no_pair() -> None:
-    assert interval_of_median([1.0, 1.1], 1) is None
+    assert interval_of_ratio([1.0, 1.1], 1) is None
     one = [Reading("install_s", 1.0, repetition=0), Reading("install_s", missing="not_requested", repetition=1)]
     assert ratios(one, one, 1)["install_s"]["n"] == 1
+    # Five values of one spread: the interval is Student's, wider than all of them.
+    low, high = interval_of_ratio([0.98, 0.99, 1.0, 1.01, 1.02], 1) or [1.0, 1.0]
+    assert (low, high) == pytest.approx((0.98047, 1.01972), abs=2e-4)
     zero = [Reading("frames_hz", 0.0, repetition=0)]
     assert ratios(zero, zero, 1) == {}

@@ -1,0 +1,149 @@
+"""What tracing costs: processor time and latency of an application that traces, over one that does not.
+
+    python -m benchmarks.tracing_overhead --store FOLDER [--repetitions 10]
+
+One campaign of `probes.run` over all arms, in randomised interleaved order; a repetition of one arm is paired with the
+same repetition of the arm without tracing. The control is the latter once more, under another name. `traced` traces
+every frame into the Jaeger of the platform; `traced-nowhere` sends to an address at which nobody answers. The arms are
+stacks of this benchmark, made for it and removed with it. Needs a platform with machine readers (their counters are the
+processor time) and tracing.enabled.
+"""
+
+import json
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from benchmarks.command import PROJECT, QUIET, call, console, need
+from benchmarks.paired import LEAST_PAIRS, Comparison, compare, show
+
+BASELINE = "untraced"
+CONTROL = "untraced-again"
+TRACED = "traced"
+NOWHERE = "traced-nowhere"
+PATTERN = "microservices"
+"""The pattern with the most processes, each of which has an exporter of its own: the dearest for tracing."""
+CPU, LATENCY = "cpu_cores", "inference_s"
+LIMITS = {CPU: 1.01}
+"""At most 1 % more processor time."""
+DEAD = "http://192.0.2.1:4318"
+"""An address of TEST-NET-1 (RFC 5737), which nobody has."""
+
+
+def stack_files(platform: str, rate_hz: float) -> dict[str, str]:
+    """Stack file of every arm, the baseline first.
+
+    Args:
+        platform: stack that holds machine readers and Jaeger.
+        rate_hz: frames per second of the camera.
+    """
+    tracing = {
+        BASELINE: "{enabled: false}",
+        CONTROL: "{enabled: false}",
+        TRACED: "{enabled: true, sampleEvery: 1}",
+        NOWHERE: f"{{enabled: true, sampleEvery: 1, endpoint: '{DEAD}'}}",
+    }
+    return {
+        arm: (
+            f"config:\n  ros2bench:spec:\n    pattern: {PATTERN}\n    platform: {platform}\n"
+            f"    application: {{load: {{rateHz: {rate_hz:.3f}}}}}\n    tracing: {wanted}\n"
+        )
+        for arm, wanted in tracing.items()
+    }
+
+
+@contextmanager
+def own_stacks(files: dict[str, str]) -> Generator[None]:
+    """Make this benchmark's stacks, and remove them with their files."""
+    try:
+        for name, content in files.items():
+            (PROJECT / f"Pulumi.{name}.yaml").write_text(content)
+            call("pulumi", "stack", "init", name, shows_progress=True)
+        yield
+    finally:
+        for name in files:
+            subprocess.run(["pulumi", "destroy", "-s", name, *QUIET], check=False, cwd=PROJECT)
+            subprocess.run(["pulumi", "stack", "rm", name, "--yes"], check=False, cwd=PROJECT)
+            (PROJECT / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
+
+
+def values(folder: Path, metric: str) -> list[float]:
+    """A metric of each repetition of a record.
+
+    Raises:
+        ValueError: a repetition has none.
+    """
+    readings = pl.read_parquet(folder / "metrics.parquet")
+    chosen = readings.filter((pl.col("name") == metric) & (pl.col("labels") == "{}") & (pl.col("repetition") >= 0))
+    found = chosen.sort("repetition")["value"]
+    if found.null_count() or found.is_empty():
+        raise ValueError(f"{folder}: a repetition has no {metric}")
+    return found.to_list()
+
+
+def comparisons(folders: dict[str, Path], *, seed: int) -> list[Comparison]:
+    """Each arm over the baseline, the control of each metric first; cores stand in the columns of seconds.
+
+    Args:
+        folders: folder of the record of each arm.
+        seed: seed of the intervals.
+    """
+    found: list[Comparison] = []
+    for metric in (CPU, LATENCY):
+        baseline = values(folders[BASELINE], metric)
+        for arm in (CONTROL, TRACED, NOWHERE):
+            name = f"{'control: ' if arm == CONTROL else ''}{arm} / {BASELINE}, {metric}"
+            limit = None if arm == CONTROL else LIMITS.get(metric)
+            found.append(compare(name, values(folders[arm], metric), baseline, seed=seed, limit=limit))
+    return found
+
+
+def newest_records(store: Path) -> dict[str, Path]:
+    """Folder of the newest complete record of each arm.
+
+    Raises:
+        typer.Exit: an arm has none.
+    """
+    found: dict[str, Path] = {}
+    for file in sorted(store.glob("runs/**/manifest.json"), key=lambda file: file.parent.name):
+        manifest = json.loads(file.read_bytes())
+        if manifest["state"] == "complete":
+            found[manifest["stack"]] = file.parent
+    arms = (BASELINE, CONTROL, TRACED, NOWHERE)
+    if absent := [arm for arm in arms if arm not in found]:
+        console.print(f"{store} has no complete record of {', '.join(absent)}; measure again")
+        raise typer.Exit(3)
+    return {arm: found[arm] for arm in arms}
+
+
+def main(
+    store: Annotated[Path, typer.Option(help="Folder that keeps the records.")],
+    platform: Annotated[str, typer.Option(help="Stack with machine readers and tracing.enabled.")] = "platform",
+    rate_hz: Annotated[float, typer.Option(help="Frames per second.")] = 10.0,
+    repetitions: Annotated[int, typer.Option(min=3, help="Repetitions of each arm.")] = LEAST_PAIRS,
+    duration_s: Annotated[float, typer.Option(help="Length of each measured window.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order and of the intervals.")] = 1,
+    compare_only: Annotated[bool, typer.Option(help="Measure nothing; compare what the folder holds.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
+) -> None:
+    """Compare an application that traces with one that does not, with a control of the latter against itself."""
+    if not compare_only:
+        need("KUBECONFIG")
+        files = stack_files(platform, rate_hz)
+        with own_stacks(files):
+            words = ["python", "-m", "probes.run", "--cycles", "install", "--json", "--store", f"dir:{store.resolve()}"]
+            for arm in files:
+                call("pulumi", "up", "-s", arm, *QUIET, environment={"ROS2BENCH_STATE": "parked"}, shows_progress=True)
+                words += ["-s", arm]
+            words += ["--repetitions", str(repetitions), "--duration-s", str(duration_s), "--seed", str(seed)]
+            call(*words, shows_progress=True)
+    show("tracing_overhead", comparisons(newest_records(store), seed=seed), keep)
+
+
+if __name__ == "__main__":
+    typer.run(main)
