@@ -12,7 +12,7 @@ NOTE = $(if $(filter test,$@),:,[ -z "$${ROS2BENCH_PIPELINE:-}" ] || $(PYTHON) -
 # Compiled modules are kept: importing anew costs each test run seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-development demo clean-demo sample-report images lock docs format check test-unit test-unit-thorough test-stores test-images test-cluster test-full test prove
+.PHONY: help setup setup-development demo clean-demo sample-report images lock-images lock docs format check test-unit test-unit-thorough test-stores test-images test-cluster test-full test prove
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -56,6 +56,10 @@ sample-report: setup  ## Compare the committed records of the four patterns and 
 images: setup  ## Build and push images to $ROS2BENCH_REGISTRY (ROLES="recorder …", or demo, patterns, all)
 	$(STAGE)
 	$(PYTHON) -m images.build $(ROLES)
+
+lock-images: setup  ## Learn the digests of the platform's third-party images at their publishers (NAMES="grafana …", or all)
+	$(STAGE)
+	$(PYTHON) -m images.third_party $(NAMES)
 
 LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11
 lock:  ## Resolve the requirement locks anew

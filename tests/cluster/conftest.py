@@ -207,3 +207,16 @@ def four_patterns(journey: Journey, demo: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
     done = journey.type(".venv/bin/python -m lab up --images all", timeout_s=1800)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="session")
+def observed(journey: Journey, four_patterns: None) -> Any:
+    """The platform with Prometheus and its exporters, once for the tests that only watch it."""
+    # What asks a platform needs a Journey, which is defined here.
+    from tests.cluster.observed import EXPERIMENTS, Platform, destroyed, provided, up  # noqa: PLC0415
+
+    del four_patterns
+    destroyed(journey, *EXPERIMENTS)
+    provided(journey, "builtin")
+    up(journey, "platform")
+    return Platform(journey)

@@ -22,6 +22,9 @@ from lab.commands import run
 from lab.folders import lab_folders
 from lab.toolchain.gobuild import build_environment, find_go
 from lab.toolchain.pins import load_pins
+from stacks.reading import KEY, read_spec
+from stacks.rendering import manifests
+from tests.support.platform_images import platform_lock
 
 pytestmark = pytest.mark.cluster
 
@@ -36,6 +39,7 @@ WEB = (
     Port(name="http", port=8000, expose="cluster"),
     Port(name="video", port=8001, expose="load-balancer"),
     Port(name="debug", port=9000, expose="pod"),
+    Port(name="metrics", port=9200, expose="pod"),
 )
 SCENARIOS: Mapping[str, Openings] = {
     "server": Openings(domain_id=42, discovery_server=True),
@@ -46,11 +50,19 @@ SCENARIOS: Mapping[str, Openings] = {
     "master": Openings(domain_id=None, master=True),
     "ports": Openings(domain_id=42, ports={"web": WEB}),
 }
+OWN = "platform"
+"""Scenario of the platform's own namespace, whose policies are those of a rendered stack."""
+OF_PLATFORM = {"app.kubernetes.io/part-of": labels.PART_OF, "kubernetes.io/metadata.name": "ros2bench-platform"}
 
 
 def pod(name: str, component: str = "application") -> dict[str, Any]:
     """One pod of the experiment."""
     return inside(NAMESPACE, OURS, labels.labels(STACK, name=name, component=component))
+
+
+def program(component: str) -> dict[str, Any]:
+    """A program of the platform."""
+    return inside("ros2bench-platform", OF_PLATFORM, labels.labels("platform", name=component, component=component))
 
 
 def inside(namespace: str, of_namespace: Mapping[str, str], of_pod: Mapping[str, str]) -> dict[str, Any]:
@@ -71,7 +83,12 @@ PEERS: Mapping[str, Mapping[str, Any]] = {
     "recorder": pod("recorder", "recorder"),
     "discovery": pod("discovery", "discovery"),
     "master": pod("master", "master"),
-    "platform": inside("ros2bench-platform", OURS | {"kubernetes.io/metadata.name": "ros2bench-platform"}, {}),
+    **{
+        name: program(name)
+        for name in ("prometheus", "alertmanager", "grafana", "kube-state-metrics", "node-exporter", "metrics-server")
+    },
+    "scraper": inside("monitoring", {"kubernetes.io/metadata.name": "monitoring", labels.SCRAPER: "yes"}, {}),
+    "machine": outside("192.0.2.7"),
     "other experiment": inside(
         "ros2bench-other",
         OURS | {"kubernetes.io/metadata.name": "ros2bench-other"},
@@ -140,8 +157,11 @@ PAIRS = [
     *pairs("server", "other experiment", "discovery", "UDP", no="11811"),
     *pairs("server", "stranger", "camera", "UDP", no="17911 7001"),
     *pairs("server", "internet", "camera", "UDP", no="17911"),
-    *pairs("server", "platform", "recorder", "TCP", yes="8080", no="22"),
-    *pairs("server", "platform", "camera", "TCP", no="8080"),
+    *pairs("server", "prometheus", "recorder", "TCP", yes="8080", no="22"),
+    *pairs("server", "prometheus", "camera", "TCP", no="8080"),
+    *pairs("server", "scraper", "recorder", "TCP", yes="8080", no="22"),
+    *pairs("server", "grafana", "recorder", "TCP", no="8080"),
+    *pairs("server", "other experiment", "recorder", "TCP", no="8080"),
     *pairs("server", "stranger", "recorder", "TCP", no="8080"),
     *pairs("multicast", "camera", "multicast group", "UDP", yes="17900 17901", no="5353"),
     *pairs("multicast", "camera", "other group", "UDP", no="17900 5353"),
@@ -159,6 +179,30 @@ PAIRS = [
     *pairs("ports", "stranger", "web", "TCP", yes="8000 8001", no="9000"),
     *pairs("ports", "internet", "web", "TCP", yes="8001", no="8000 9000"),
     *pairs("ports", "web", "camera", "UDP", yes="17911"),
+    *pairs("ports", "prometheus", "web", "TCP", yes="9200", no="9000"),
+    *pairs("ports", "scraper", "web", "TCP", yes="9200"),
+    *pairs("ports", "camera", "web", "TCP", no="9200"),
+    *pairs("ports", "stranger", "web", "TCP", no="9200"),
+    *pairs(OWN, "prometheus", "recorder", "TCP", yes="8080"),
+    *pairs(OWN, "prometheus", "alertmanager", "TCP", yes="9093", no="9094"),
+    *pairs(OWN, "prometheus", "kube-state-metrics", "TCP", yes="8080", no="8081"),
+    *pairs(OWN, "prometheus", "node-exporter", "TCP", yes="9100"),
+    *pairs(OWN, "prometheus", "machine", "TCP", yes="443 6443", no="80 10250"),
+    *pairs(OWN, "prometheus", "stranger", "TCP", no="8080"),
+    *pairs(OWN, "prometheus", "name server", "UDP", yes="53"),
+    *pairs(OWN, "grafana", "prometheus", "TCP", yes="9090", no="22"),
+    *pairs(OWN, "grafana", "internet", "TCP", no="443"),
+    *pairs(OWN, "alertmanager", "internet", "TCP", yes="8443", no="443"),
+    *pairs(OWN, "alertmanager", "prometheus", "TCP", no="9090"),
+    *pairs(OWN, "kube-state-metrics", "machine", "TCP", yes="6443", no="10250"),
+    *pairs(OWN, "node-exporter", "internet", "TCP", no="443"),
+    *pairs(OWN, "scraper", "node-exporter", "TCP", yes="9100"),
+    *pairs(OWN, "scraper", "kube-state-metrics", "TCP", yes="8080"),
+    *pairs(OWN, "scraper", "prometheus", "TCP", no="9090"),
+    *pairs(OWN, "stranger", "prometheus", "TCP", no="9090"),
+    *pairs(OWN, "stranger", "alertmanager", "TCP", no="9093"),
+    *pairs(OWN, "stranger", "grafana", "TCP", no="3000"),
+    *pairs(OWN, "camera", "prometheus", "TCP", no="9090"),
 ]
 
 
@@ -183,15 +227,33 @@ def cyclonus() -> Path:
     return program
 
 
+def platform_policies(folder: Path) -> dict[str, Any]:
+    """NetworkPolicies of the platform's own namespace by name, as its stack renders them."""
+    receivers = [{"name": "pager", "url": "https://hook.example:8443/x"}]
+    wanted = {"mode": "builtin", "alerts": {"receivers": receivers}}
+    document = {"observability": wanted, "images": {"platformLock": str(platform_lock(folder))}}
+    rendered = manifests("platform", read_spec("platform", {KEY: document}, {}))
+    return {each["metadata"]["name"]: each for each in rendered if each["kind"] == "NetworkPolicy"}
+
+
+def experiment_policies(openings: Openings) -> dict[str, Any]:
+    """NetworkPolicies of an experiment by name."""
+    return {
+        name: policy_manifest({"name": name, "namespace": NAMESPACE}, spec)
+        for name, spec in policy_specs(STACK, openings).items()
+    }
+
+
 @pytest.fixture(scope="session")
 def verdicts(cyclonus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Pair, bool]:
     """What cyclonus answers to every pair, asked once for each scenario."""
     answers: dict[Pair, bool] = {}
-    for scenario, openings in SCENARIOS.items():
+    rendered = {scenario: experiment_policies(openings) for scenario, openings in SCENARIOS.items()}
+    rendered[OWN] = platform_policies(tmp_path_factory.mktemp("lock"))
+    for scenario, policies in rendered.items():
         folder = tmp_path_factory.mktemp("policies")
-        for name, spec in policy_specs(STACK, openings).items():
-            metadata = {"name": name, "namespace": NAMESPACE}
-            (folder / f"{name}.yaml").write_text(json.dumps(policy_manifest(metadata, spec)))
+        for name, policy in policies.items():
+            (folder / f"{name}.yaml").write_text(json.dumps(policy))
         asked = [pair for pair in PAIRS if pair.scenario == scenario]
         traffic = tmp_path_factory.mktemp("traffic") / "traffic.json"
         traffic.write_text(json.dumps([pair.as_traffic() for pair in asked]))

@@ -28,7 +28,8 @@ def built(file: Path) -> Any:
 
 
 def test_every_kind_of_communication_has_an_example() -> None:
-    assert {file.parent.name for file in FILES} == {"action", "publish-subscribe", "ros1", "service", "simulation"}
+    names = {"action", "publish-subscribe", "queue-workers", "ros1", "service", "simulation"}
+    assert {file.parent.name for file in FILES} == names
     for file in FILES:
         assert file.name == f"Pulumi.{file.parent.name}.yaml"
         assert (file.parent / "README.md").is_file()
