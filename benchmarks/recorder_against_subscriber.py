@@ -27,6 +27,7 @@ from components.transport import fastdds_profile
 
 NAMESPACE = "ros2bench-benchmark"
 POD = "recorder-benchmark"
+PROGRAM = ("ros2bench-recorder-benchmark",)
 MOST_CPU_RATIO = 0.10
 MOST_INTERVAL_RATIO = 0.10
 """Of the shortest intervals between messages without a loss: ten times the rate."""
@@ -91,7 +92,7 @@ def evaluate(lines: Sequence[dict[str, Any]], seed: int) -> Found:
     return Found((*comparisons, cpu, *([interval] if interval else [])), cpu, interval, is_bound, lost)
 
 
-def manifests(image: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
+def manifests(image: str, arguments: Sequence[str], program: Sequence[str] = PROGRAM) -> list[dict[str, Any]]:
     """Namespace, profile and pod."""
     metadata = {"namespace": NAMESPACE}
     environment = {
@@ -103,7 +104,7 @@ def manifests(image: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
     container = {
         "name": "benchmark",
         "image": image,
-        "args": ["ros2bench-recorder-benchmark", *arguments],
+        "args": [*program, *arguments],
         "env": [{"name": name, "value": value} for name, value in environment.items()],
         "securityContext": restricted_context(),
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
@@ -155,14 +156,14 @@ def kubectl(*words: str, may_fail: bool = False) -> str:
     return done.stdout
 
 
-def run_in_pod(image: str, arguments: Sequence[str]) -> list[dict[str, Any]]:
+def run_in_pod(image: str, arguments: Sequence[str], program: Sequence[str] = PROGRAM) -> list[dict[str, Any]]:
     """Run the program in a pod and give its lines; the namespace is removed in the end.
 
     Raises:
         typer.Exit: The pod failed; its log has been printed.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump({"apiVersion": "v1", "kind": "List", "items": manifests(image, arguments)}, file)
+        json.dump({"apiVersion": "v1", "kind": "List", "items": manifests(image, arguments, program)}, file)
         file.flush()
         try:
             kubectl("apply", "--server-side", "-f", file.name)

@@ -1,0 +1,73 @@
+"""What the recorder costs while Prometheus reads it every second.
+
+    python -m benchmarks.exporter_cost [--rounds 5]
+
+Runs `ros2bench_recorder.benchmark.scraped` of the recorder image in a pod of its own: a sender, and a recorder that
+captures and is read once a second or not at all, in windows of an order drawn anew. Two of three windows are alike: the
+control.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.paired import Comparison, compare, show
+from benchmarks.recorder_against_subscriber import run_in_pod
+from components.image import read_lock
+
+MOST_SHARE = 0.05
+PROGRAM = ("python3", "-m", "ros2bench_recorder.benchmark.scraped")
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def evaluate(rounds: Sequence[Mapping[str, Any]], window_s: float, seed: int) -> tuple[Comparison, ...]:
+    """Compute the control, what reading adds, and the share of a core of a recorder that is read.
+
+    Raises:
+        ValueError: Fewer than three rounds.
+    """
+
+    def seconds(arm: str) -> list[float]:
+        return [each[arm]["cpu_s"] for each in rounds]
+
+    whole = [window_s] * len(rounds)
+    return (
+        compare("control: not read / not read", seconds("again"), seconds("unread"), seed=seed),
+        compare("CPU: read every second / not read", seconds("read"), seconds("unread"), seed=seed),
+        compare("CPU of one core: read every second", seconds("read"), whole, seed=seed, limit=MOST_SHARE),
+    )
+
+
+def main(
+    topics: Annotated[int, typer.Option(min=1, help="Number of topics.")] = 50,
+    rate_hz: Annotated[float, typer.Option(help="Messages per second and topic.")] = 30.0,
+    rounds: Annotated[int, typer.Option(min=3, help="Rounds of three windows.")] = 5,
+    window_s: Annotated[float, typer.Option(help="Length of a window.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order and of the intervals.")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
+) -> None:
+    """Measure what the exporter costs, after a control."""
+    if "KUBECONFIG" not in os.environ or "ROS2BENCH_IMAGES_LOCK" not in os.environ:
+        console.print('KUBECONFIG or ROS2BENCH_IMAGES_LOCK is not set. Type: eval "$(python -m lab env)"')
+        raise typer.Exit(2)
+    image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
+    asked = {"topics": topics, "rate-hz": rate_hz, "rounds": rounds, "window-s": window_s, "seed": seed}
+    lines = run_in_pod(image, [f"--{name}={value}" for name, value in asked.items()], PROGRAM)
+    found = evaluate(lines, window_s, seed)
+    show("exporter_cost", found, keep)
+    read = [line["read"] for line in lines]
+    lost = sum(each["sent"] - each["received"] for line in lines for each in line.values() if isinstance(each, dict))
+    console.print(
+        f"{topics} topics x {rate_hz:g} Hz: {lost} messages lost; {sum(each['pages'] for each in read)} pages of at "
+        f"most {max(each['page_bytes'] for each in read)} bytes read."
+    )
+    if lost or found[-1].verdict == "broken":
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,96 @@
+"""What it costs a recorder that Prometheus reads it every second: window by window read, or not.
+
+`python3 -m ros2bench_recorder.benchmark.scraped`. Writes a line of JSON for each round of three
+windows in an order drawn anew; `python -m benchmarks.exporter_cost` computes what they mean.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ros2bench_recorder.benchmark.parts import PORT, Conversation, Recorder, load_for
+
+ARMS = ('unread', 'again', 'read')
+SETTLE_S = 1.0
+PERIOD_S = 1.0
+
+
+def main() -> int:
+    """Run all rounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--topics', type=int, default=50, help='number of topics')
+    parser.add_argument('--rate-hz', type=float, default=30.0, help='messages per second and topic')
+    parser.add_argument('--rounds', type=int, default=5, help='rounds of three windows')
+    parser.add_argument('--window-s', type=float, default=10.0, help='length of a window')
+    parser.add_argument('--seed', type=int, default=1, help='seed of the order')
+    asked = parser.parse_args()
+    chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
+    topics = [f'/benchmark/topic_{number:02d}' for number in range(asked.topics)]
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = Recorder(topics, Path(folder), os.environ)
+        load = load_for(topics, 1)
+        rate_hz = asked.rate_hz * asked.topics
+        try:
+            load.ask(f'{rate_hz} {SETTLE_S}')
+            for _ in range(asked.rounds):
+                windows = {
+                    arm: _window(recorder, load, rate_hz, asked.window_s, is_read=arm == 'read')
+                    for arm in chance.sample(ARMS, len(ARMS))
+                }
+                print(json.dumps({'kind': 'round', **windows}), flush=True)
+        finally:
+            load.close()
+            recorder.close()
+    return 0
+
+
+def _window(
+    recorder: Recorder, load: Conversation, rate_hz: float, seconds: float, *, is_read: bool
+) -> dict[str, Any]:
+    """One window: processor time of the recorder, messages, and the pages that were read."""
+    time.sleep(SETTLE_S)
+    ended = threading.Event()
+    sizes: list[int] = []
+    reader = threading.Thread(target=_read, args=(ended, sizes), daemon=True)
+    received, cpu_ns = recorder.counts()
+    if is_read:
+        reader.start()
+    told = load.ask(f'{rate_hz} {seconds}')
+    ended.set()
+    if is_read:
+        reader.join()
+    time.sleep(SETTLE_S)
+    received_after, cpu_after_ns = recorder.counts()
+    return {
+        'cpu_s': (cpu_after_ns - cpu_ns) / 1e9,
+        'sent': told['sent'],
+        'received': received_after - received,
+        'pages': len(sizes),
+        'page_bytes': max(sizes, default=0),
+    }
+
+
+def _read(ended: threading.Event, sizes: list[int]) -> None:
+    """Read the page once a second, as Prometheus does: on one connection that stays open."""
+    connection = http.client.HTTPConnection('127.0.0.1', PORT, timeout=5.0)
+    while not ended.is_set():
+        connection.request('GET', '/metrics', headers={'Accept': 'text/plain;version=0.0.4'})
+        answer = connection.getresponse()
+        page = answer.read()
+        if answer.status != http.client.OK:
+            raise SystemExit(f'/metrics answered {answer.status}')
+        sizes.append(len(page))
+        ended.wait(PERIOD_S)
+    connection.close()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
