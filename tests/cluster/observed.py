@@ -77,10 +77,19 @@ def machine_count(journey: Journey) -> int:
     return len(json.loads(journey.kubectl("get nodes -o json"))["items"])
 
 
+def ready_pod(journey: Journey, component: str) -> dict[str, Any] | None:
+    """The pod of a program of the platform that is Ready and stays; after a change the old one is there for a while."""
+    for pod in pods(journey, PLATFORM, f"app.kubernetes.io/component={component}"):
+        conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
+        if conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]:
+            return pod
+    return None
+
+
 @contextmanager
 def forwarded(journey: Journey, component: str, port: int) -> Generator[httpx.Client]:
     """Reach the pod of a program of the platform as a user does, through the API server."""
-    (pod,) = pods(journey, PLATFORM, f"app.kubernetes.io/component={component}")
+    pod = until(lambda: ready_pod(journey, component))
     environment = dict(line.split("=", 1) for line in journey.in_lab("env -0").stdout.split("\0") if "=" in line)
     command = ["kubectl", "port-forward", "-n", PLATFORM, f"pod/{pod['metadata']['name']}", f":{port}"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
