@@ -128,19 +128,19 @@ def test_5_a_restart_storm_is_told_and_ends_with_its_pod(watched: Journey) -> No
     pods = f"-n {EXPERIMENT} -l app.kubernetes.io/name=reader"
     pod = watched.kubectl(f"get pods {pods} -o name").split()[0]
     with prometheus(watched) as client:
-        for _ in range(3):
+        for count in (1, 2, 3):
             watched.in_lab(f"kubectl exec -n {EXPERIMENT} {pod} -- python3 -c 'import os; os.kill(1, 15)'")
-            until(lambda: is_running(watched, pod), 90)
+            until(lambda: restarts_of_running(watched, pod) == count, 90)  # noqa: B023
         after_s = seconds_until(lambda: firing(client, "RestartStorm"), TOLD_WITHIN_S + 5)
         print(f"RestartStorm: told {after_s:.1f} s after the third restart")
         watched.kubectl(f"delete -n {EXPERIMENT} {pod} --grace-period=0 --force")
         until(lambda: not firing(client, "RestartStorm"), 90)
 
 
-def is_running(journey: Journey, pod: str) -> bool:
-    """Whether the container of a pod runs."""
+def restarts_of_running(journey: Journey, pod: str) -> int | None:
+    """How often the container of a pod was restarted; None while it does not run."""
     (status,) = json.loads(journey.kubectl(f"get -n {EXPERIMENT} {pod} -o json"))["status"]["containerStatuses"]
-    return "running" in status["state"]
+    return status["restartCount"] if "running" in status["state"] else None
 
 
 def test_6_a_parked_stack_is_not_called_silent(watched: Journey) -> None:

@@ -30,6 +30,7 @@ BOARD_LABELS = {
 }
 DETECTOR = {"count": 1, "memoryMebibytes": 4096, "computeCapability": "8.7", "runtimeClass": "nvidia"}
 WINDOW_S = 30
+INVALID = 3
 LARGEST_DIFFERENCE = 0.01
 RAIL = "VDD_IN"
 # Rows of one rail as the record keeps them: time in nanoseconds, watts.
@@ -228,7 +229,11 @@ def test_7_a_record_has_the_energy_of_a_frame_and_panels_agree_with_it(board: Bo
         "python -m probes.run -s microservices --platform platform --cycles install --repetitions 1 "
         f"--duration-s {WINDOW_S} --no-network"
     )
-    done = journey.in_lab(command, timeout_s=900, **with_gpu(journey, quota={GPU: 1}))
+    settings = with_gpu(journey, quota={GPU: 1})
+    done = journey.in_lab(command, timeout_s=900, **settings)
+    if done.returncode == INVALID:
+        # A gate refused the run, as on a machine that does something else at the time: once more.
+        done = journey.in_lab(command, timeout_s=900, **settings)
     assert done.returncode == 0, done.stderr[-3000:]
     found = manifest(journey, done.stdout + done.stderr)
     metrics = found["metrics"]
