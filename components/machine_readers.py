@@ -81,9 +81,9 @@ class MachineReaders(pulumi.ComponentResource):
         super().__init__("ros2bench:components:MachineReaders", name, None, opts)
         namespace = args.namespace
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
-        for policy, spec in policies.machine_reader_specs(namespace.stack, PORT, NETWORK_PORT).items():
-            rendered = policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec)
-            manifest.create(f"{COMPONENT}-{policy}", rendered, namespace.options(self))
+        policies.create(
+            policies.machine_reader_specs(namespace.stack, PORT, NETWORK_PORT), namespace, self, prefix=f"{COMPONENT}-"
+        )
         account = manifest.create(COMPONENT, account_manifest(metadata), namespace.options(self))
         files = {CONFIGURATION_FILE: json.dumps(settings(args), indent=1) + "\n"}
         configured = configuration(COMPONENT, files, namespace=namespace, component=COMPONENT, parent=self)

@@ -76,15 +76,29 @@ class NetworkPolicies(pulumi.ComponentResource):
     def __init__(self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:NetworkPolicies", name, None, opts)
         specs = policy_specs(args.namespace.stack, args.openings)
-        self.resources = [
-            manifest.create(
-                policy,
-                policy_manifest(args.namespace.metadata(name=policy, component="network"), spec),
-                args.namespace.options(self),
-            )
-            for policy, spec in specs.items()
-        ]
+        self.resources = create(specs, args.namespace, self)
         self.register_outputs({"policies": sorted(specs)})
+
+
+def create(
+    specs: Mapping[str, Spec], namespace: Namespace, parent: pulumi.Resource, *, prefix: str = ""
+) -> list[pulumi.Resource]:
+    """Register policies, for who waits for them.
+
+    Args:
+        specs: Specifications by name.
+        namespace: Where they hold.
+        parent: The component that needs them.
+        prefix: Of the logical names, where other namespaces of the stack have policies of these names.
+    """
+    return [
+        manifest.create(
+            f"{prefix}{name}",
+            policy_manifest(namespace.metadata(name=name, component="network"), spec),
+            namespace.options(parent),
+        )
+        for name, spec in specs.items()
+    ]
 
 
 def policy_manifest(metadata: Mapping[str, Any], spec: Spec) -> manifest.Manifest:

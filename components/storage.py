@@ -24,25 +24,33 @@ class Storage(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("ros2bench:components:Storage", name, None, opts)
+        # A parked stack has no pod with which a claim could bind.
         self.claims: dict[str, pulumi.Input[str]] = {
-            volume.name: manifest.created_name(
-                manifest.create(
-                    volume.name,
-                    # A claim may bind only when its first pod starts, which a parked stack does not have.
-                    {
-                        "apiVersion": "v1",
-                        "kind": "PersistentVolumeClaim",
-                        "metadata": namespace.metadata(
-                            name=volume.name, component=COMPONENT, annotations=manifest.SKIP_AWAIT
-                        ),
-                        "spec": claim_spec(volume),
-                    },
-                    namespace.options(self),
-                )
-            )
+            volume.name: claim(volume, namespace, name=volume.name, component=COMPONENT, parent=self)
             for volume in wanted.values()
         }
         self.register_outputs({"claims": sorted(wanted)})
+
+
+def claim(
+    volume: PersistentVolume, namespace: Namespace, *, name: str, component: str, parent: pulumi.Resource
+) -> pulumi.Output[str]:
+    """Register a claim and give its name in the cluster; nobody waits for it, as it may bind when its first pod starts.
+
+    Args:
+        volume: What is claimed.
+        namespace: Where.
+        name: Logical name, and value of the label.
+        component: Value of the label.
+        parent: The component that needs it.
+    """
+    rendered: manifest.Manifest = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": namespace.metadata(name=name, component=component, annotations=dict(manifest.SKIP_AWAIT)),
+        "spec": claim_spec(volume),
+    }
+    return manifest.created_name(manifest.create(name, rendered, namespace.options(parent)))
 
 
 def claim_spec(volume: PersistentVolume) -> manifest.Manifest:

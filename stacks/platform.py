@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pulumi
 
-from components import image, labels, machine_readers, manifest, policies
+from components import image, labels, machine_readers, policies
 from components.api_server import ApiServer
 from components.cluster import Cluster
 from components.graph import Resources
@@ -75,12 +75,12 @@ def plan(
     """
     if spec.kind == "experiment":
         return PlatformPlan()
-    images = third_party(spec)
+    images, namespace = third_party(spec), own_namespace_name(stack, spec)
     api = ask() if ask is not None else None
     return PlatformPlan(
         readers=plan_readers(spec, client),
-        observability=observability.plan(stack, own_namespace_name(stack, spec), spec, api, images, secrets),
-        autoscaling=autoscaling.plan(stack, own_namespace_name(stack, spec), spec, api, images),
+        observability=observability.plan(stack, namespace, spec, api, images, secrets),
+        autoscaling=autoscaling.plan(stack, namespace, spec, api, images),
         gpu=gpu.plan(stack, spec, api, images),
         telemetry=telemetry.plan(spec, images),
     )
@@ -128,9 +128,7 @@ def deploy(
     """
     opts = pulumi.ResourceOptions(provider=cluster.provider)
     namespace = Namespace("platform", NamespaceArgs(stack=stack, name=own_namespace_name(stack, spec)), opts)
-    for policy, allowed in base_policies().items():
-        rendered = policies.policy_manifest(namespace.metadata(name=policy, component="network"), allowed)
-        manifest.create(f"platform-{policy}", rendered, namespace.options(namespace))
+    policies.create(base_policies(), namespace, namespace, prefix="platform-")
     if decided.readers is not None:
         of_machines = Namespace(
             "machines", NamespaceArgs(stack=stack, name=machines_namespace_name(stack), machine_access=True), opts

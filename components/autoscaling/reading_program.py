@@ -57,14 +57,7 @@ class ReadingProgram(pulumi.ComponentResource):
         }
         role = manifest.create(component, rule, pulumi.ResourceOptions(parent=self))
         bound = self.bind("ClusterRoleBinding", component, "ClusterRole", manifest.created_name(role))
-        allowed = [
-            manifest.create(
-                policy,
-                policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-                namespace.options(self),
-            )
-            for policy, spec in policy_specs(args).items()
-        ]
+        allowed = policies.create(policy_specs(args), namespace, self)
         self.deployment = manifest.create(
             component,
             deployment_manifest(metadata, namespace.stack, args.program, Reading(account=self.account)),

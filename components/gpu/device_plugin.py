@@ -77,8 +77,7 @@ class DevicePlugin(pulumi.ComponentResource):
         super().__init__("ros2bench:components:DevicePlugin", name, None, opts)
         namespace = args.namespace
         denied = {"podSelector": policies.EVERYONE, "policyTypes": policies.BOTH_WAYS}
-        policy = policies.policy_manifest(namespace.metadata(name="default-deny", component="network"), denied)
-        manifest.create(f"{COMPONENT}-default-deny", policy, namespace.options(self))
+        policies.create({"default-deny": denied}, namespace, self, prefix=f"{COMPONENT}-")
         files = {CONFIGURATION_FILE: yaml.safe_dump(settings(args), sort_keys=False)}
         configured = configuration(COMPONENT, files, namespace=namespace, component=COMPONENT, parent=self)
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)

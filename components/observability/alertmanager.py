@@ -65,19 +65,12 @@ class Alertmanager(pulumi.ComponentResource):
             "stringData": {FILE: self._text(args)},
         }
         secret = manifest.created_name(manifest.create(COMPONENT, rendered, namespace.options(self)))
-        made = [
-            manifest.create(
-                policy,
-                policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-                namespace.options(self),
-            )
-            for policy, spec in policy_specs(namespace.stack, args.receivers).items()
-        ]
+        made = policies.create(policy_specs(namespace.stack, args.receivers), namespace, self)
         runs = program(args.image, secret)
         manifest.create(COMPONENT, service_manifest(namespace, runs), namespace.options(self))
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
         deployed = deployment_manifest(metadata, namespace.stack, runs)
-        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=list(made)))
+        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=made))
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
     @staticmethod

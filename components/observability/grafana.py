@@ -88,21 +88,14 @@ class Grafana(pulumi.ComponentResource):
             )
             for name, text in args.dashboards.items()
         }
-        made = [
-            manifest.create(
-                policy,
-                policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-                namespace.options(self),
-            )
-            for policy, spec in policy_specs(namespace.stack).items()
-        ]
+        made = policies.create(policy_specs(namespace.stack), namespace, self)
         runs = program(args.image, manifest.created_name(secret), provisioned, shown)
         manifest.create(COMPONENT, service_manifest(namespace, runs), namespace.options(self))
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
         self.deployment = manifest.create(
             COMPONENT,
             deployment_manifest(metadata, namespace.stack, runs),
-            namespace.options(self, depends_on=list(made)),
+            namespace.options(self, depends_on=made),
         )
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 

@@ -63,13 +63,8 @@ class KubeStateMetrics(pulumi.ComponentResource):
     def __init__(self, name: str, args: KubeStateMetricsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:KubeStateMetrics", name, None, opts)
         namespace = args.namespace
-        policy = f"allow-{COMPONENT}-metrics"
-        spec = policies.scraped(labels.selector(namespace.stack, component=COMPONENT), [PORT])
-        made = manifest.create(
-            policy,
-            policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-            namespace.options(self),
-        )
+        scraped = policies.scraped(labels.selector(namespace.stack, component=COMPONENT), [PORT])
+        made = policies.create({f"allow-{COMPONENT}-metrics": scraped}, namespace, self)
         running = ReadingProgram(
             COMPONENT,
             ReadingArgs(
@@ -77,7 +72,7 @@ class KubeStateMetrics(pulumi.ComponentResource):
                 program=program(args.image),
                 rules=role_rules(),
                 api_server_ports=args.api_server_ports,
-                depends_on=[made],
+                depends_on=made,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -55,18 +55,13 @@ class NodeExporter(pulumi.ComponentResource):
     def __init__(self, name: str, args: NodeExporterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:NodeExporter", name, None, opts)
         namespace = args.namespace
-        policy = f"allow-{COMPONENT}-metrics"
-        spec = policies.scraped(labels.selector(namespace.stack, component=COMPONENT), [PORT])
-        made = manifest.create(
-            policy,
-            policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-            namespace.options(self),
-        )
+        scraped = policies.scraped(labels.selector(namespace.stack, component=COMPONENT), [PORT])
+        made = policies.create({f"allow-{COMPONENT}-metrics": scraped}, namespace, self)
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
         account = manifest.create(COMPONENT, account_manifest(metadata), namespace.options(self))
         rendered = daemon_set_manifest(metadata, namespace.stack, program(args.image))
         rendered["spec"]["template"]["spec"]["serviceAccountName"] = manifest.created_name(account)
-        self.daemon_set = manifest.create(COMPONENT, rendered, namespace.options(self, depends_on=[made]))
+        self.daemon_set = manifest.create(COMPONENT, rendered, namespace.options(self, depends_on=made))
         self.register_outputs({"daemonSet": manifest.created_name(self.daemon_set)})
 
 

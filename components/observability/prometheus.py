@@ -19,7 +19,7 @@ from components.needs import PersistentVolume
 from components.observability import alertmanager
 from components.observability.scraping import Scraping, scrape_configs
 from components.program import METRICS, Health, Program, service_manifest
-from components.storage import claim_spec
+from components.storage import claim
 
 COMPONENT = "prometheus"
 IMAGE = "prometheus"
@@ -86,14 +86,7 @@ class Prometheus(pulumi.ComponentResource):
         claim = self._claim(args) if args.persistent else None
         token = self._token(args) if args.remote_write_token is not None else None
         rendered = program(args, configured, claim, token)
-        made = [
-            manifest.create(
-                policy,
-                policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-                namespace.options(self),
-            )
-            for policy, spec in policy_specs(namespace.stack, args).items()
-        ]
+        made = policies.create(policy_specs(namespace.stack, args), namespace, self)
         running = ReadingProgram(
             COMPONENT,
             ReadingArgs(
@@ -114,15 +107,7 @@ class Prometheus(pulumi.ComponentResource):
         volume = PersistentVolume(
             name="series", path=SERIES_FOLDER, size_mebibytes=args.size_mebibytes, storage_class=args.storage_class
         )
-        # A claim may bind only when its first pod starts.
-        waits = dict(manifest.SKIP_AWAIT)
-        rendered: manifest.Manifest = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": args.namespace.metadata(name=COMPONENT, component=COMPONENT, annotations=waits),
-            "spec": claim_spec(volume),
-        }
-        return manifest.created_name(manifest.create(COMPONENT, rendered, args.namespace.options(self)))
+        return claim(volume, args.namespace, name=COMPONENT, component=COMPONENT, parent=self)
 
     def _token(self, args: PrometheusArgs) -> pulumi.Output[str]:
         rendered: manifest.Manifest = {

@@ -40,19 +40,12 @@ class Jaeger(pulumi.ComponentResource):
     def __init__(self, name: str, args: JaegerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:Jaeger", name, None, opts)
         namespace = args.namespace
-        made = [
-            manifest.create(
-                policy,
-                policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-                namespace.options(self),
-            )
-            for policy, spec in policy_specs(namespace.stack).items()
-        ]
+        made = policies.create(policy_specs(namespace.stack), namespace, self)
         runs = program(args)
         manifest.create(COMPONENT, service_manifest(namespace, runs), namespace.options(self))
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
         deployed = deployment_manifest(metadata, namespace.stack, runs)
-        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=list(made)))
+        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=made))
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
 

@@ -15,7 +15,7 @@ from components.graph import Resources
 from components.namespace import Namespace
 from components.needs import PersistentVolume
 from components.program import METRICS, Health, Program, deployment_manifest, service_manifest
-from components.storage import claim_spec
+from components.storage import claim
 from components.telemetry.endpoint import taken_from
 
 COMPONENT = "loki"
@@ -54,33 +54,18 @@ class Loki(pulumi.ComponentResource):
         files = {FILE: yaml.safe_dump(settings(args.retention_hours), sort_keys=False)}
         configured = configuration(COMPONENT, files, namespace=namespace, component=COMPONENT, parent=self)
         runs = program(args, configured, self._claim(args) if args.persistent else None)
-        made = [
-            manifest.create(
-                policy,
-                policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec),
-                namespace.options(self),
-            )
-            for policy, spec in policy_specs(namespace.stack).items()
-        ]
+        made = policies.create(policy_specs(namespace.stack), namespace, self)
         manifest.create(COMPONENT, service_manifest(namespace, runs), namespace.options(self))
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
         deployed = deployment_manifest(metadata, namespace.stack, runs)
-        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=list(made)))
+        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=made))
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
     def _claim(self, args: LokiArgs) -> pulumi.Output[str]:
         volume = PersistentVolume(
             name="lines", path=DATA_FOLDER, size_mebibytes=args.size_mebibytes, storage_class=args.storage_class
         )
-        # A claim may bind only when its first pod starts.
-        waits = dict(manifest.SKIP_AWAIT)
-        rendered: manifest.Manifest = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": args.namespace.metadata(name=COMPONENT, component=COMPONENT, annotations=waits),
-            "spec": claim_spec(volume),
-        }
-        return manifest.created_name(manifest.create(COMPONENT, rendered, args.namespace.options(self)))
+        return claim(volume, args.namespace, name=COMPONENT, component=COMPONENT, parent=self)
 
 
 def settings(retention_hours: int, *, folder: str = DATA_FOLDER, address: str = "", port: int = PORT) -> dict[str, Any]:

@@ -60,9 +60,7 @@ class Promtail(pulumi.ComponentResource):
     def __init__(self, name: str, args: PromtailArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:Promtail", name, None, opts)
         namespace = args.namespace
-        for policy, spec in policy_specs(namespace.stack, args.url).items():
-            rendered = policies.policy_manifest(namespace.metadata(name=policy, component="network"), spec)
-            manifest.create(f"{COMPONENT}-{policy}", rendered, namespace.options(self))
+        policies.create(policy_specs(namespace.stack, args.url), namespace, self, prefix=f"{COMPONENT}-")
         files = {FILE: yaml.safe_dump(settings(args.url), sort_keys=False, width=1000)}
         configured = configuration(COMPONENT, files, namespace=namespace, component=COMPONENT, parent=self)
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
