@@ -24,6 +24,8 @@ from probes.phases import Sighting
 from stacks.outputs import MachineReaderEndpoint, ProgramEndpoint, RecorderEndpoint
 
 CALL_TIMEOUT_S = 15.0
+READY_WAIT_S, READY_POLL_S = 20.0, 0.5
+"""How long a pod that runs may take to be ready: it was just replaced, or a busy machine delays its probe."""
 KUBECONFIG_HINT = 'check `kubectl get nodes`; for the lab: eval "$(python -m lab env)", then python -m lab status'
 UNUSABLE = (ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError)
 """What the client raises on a kubeconfig that is not one: it trusts the file's shape."""
@@ -238,8 +240,7 @@ class KubernetesCluster:
             TargetError: There is no ready pod of it.
         """
         namespace, port = endpoint.namespace or "", endpoint.port or 0
-        pods = await self.pods(namespace, endpoint.labels or {})
-        ready = [pod for pod in pods if is_ready(pod)]
+        ready = [pod for pod in await self._awaited(namespace, endpoint.labels or {}) if is_ready(pod)]
         if not ready:
             raise TargetError(
                 f"No ready pod of {name} in namespace {namespace} (selector {dict(endpoint.labels or {})}).",
@@ -256,7 +257,7 @@ class KubernetesCluster:
         Raises:
             TargetError: There is no ready recorder pod.
         """
-        pods = await self.pods(endpoint.namespace, endpoint.labels)
+        pods = await self._awaited(endpoint.namespace, endpoint.labels)
         ready = [pod for pod in pods if is_ready(pod)]
         if not ready:
             states = ", ".join(f"{pod['metadata']['name']}: {pod['status'].get('phase')}" for pod in pods)
@@ -269,6 +270,15 @@ class KubernetesCluster:
         pod = Pod(ready[0], api=self._api)
         async with forwarded(PortForward(pod, endpoint.port, local_port="auto")) as port:
             yield f"http://127.0.0.1:{port}"
+
+    async def _awaited(self, namespace: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Pods, as soon as one is ready; as they are when the wait is over, or where there is none to wait for."""
+        end_s = time.monotonic() + READY_WAIT_S
+        pods = await self.pods(namespace, labels)
+        while pods and not any(is_ready(pod) for pod in pods) and time.monotonic() < end_s:
+            await asyncio.sleep(READY_POLL_S)
+            pods = await self.pods(namespace, labels)
+        return pods
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from probes.errors import ProbeError
+from probes.gates import passed_text
 
 if TYPE_CHECKING:
     # For its type alone: importing it takes longer than most commands that only read.
@@ -110,7 +111,7 @@ class Screen:
                 soft_wrap=True,
             )
         if not failed and manifest["gates"]:
-            self._result.print(f"gates: all {len(manifest['gates'])} passed")
+            self._result.print(f"gates: {escape(passed_text(manifest['gates']))}", soft_wrap=True)
         self._result.print(f"record: {escape(record)}", soft_wrap=True)
         for line in next_steps:
             self._result.print(f"next:   {escape(line)}", soft_wrap=True)

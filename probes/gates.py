@@ -26,11 +26,15 @@ THRESHOLDS: Mapping[str, float] = {
 
 @dataclass(frozen=True)
 class Gate:
-    """The verdict of one gate on one repetition, with what it saw."""
+    """The verdict of one gate on one repetition, with what it saw.
+
+    `watched` is false where nobody could see what the gate is about: nothing failed, and nothing was shown either.
+    """
 
     name: str
     passed: bool
     detail: str
+    watched: bool = True
 
     def as_record(self) -> dict[str, object]:
         """Give the entry of the manifest."""
@@ -109,7 +113,7 @@ def no_clock_step(samples: Samples, readers: Readers | None = None) -> Gate:
             steps_s[machine] = _step_s(times, monotonic)
     told = {name: step_s for name, step_s in steps_s.items() if step_s is not None}
     if not told:
-        return Gate("no_clock_step", passed=True, detail="too few samples to tell")
+        return Gate("no_clock_step", passed=True, detail="too few samples to tell", watched=False)
     name = max(told, key=lambda item: told[item])
     detail = f"clocks of {', '.join(told)} differ by {told[name] * 1e3:.3f} ms at most ({name})"
     return Gate("no_clock_step", told[name] <= CLOCK_STEP_LIMIT_S, detail)
@@ -158,4 +162,19 @@ def quiet_machine(foreign: Mapping[str, float | str]) -> Gate:
     unknown = [f"{machine} not watched: {share}" for machine, share in foreign.items() if isinstance(share, str)]
     said = [f"{machine} {share:.0%} foreign load" for machine, share in known.items()]
     is_quiet = all(share <= FOREIGN_LOAD_LIMIT for share in known.values())
-    return Gate("quiet_machine", is_quiet, ", ".join([*said, *unknown]) or "no machine of the application")
+    detail = ", ".join([*said, *unknown]) or "no machine of the application"
+    return Gate("quiet_machine", is_quiet, detail, watched=bool(known) and not unknown)
+
+
+def passed_text(gates: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many gates of a record held, and which of them nobody watched; none of them may have failed.
+
+    Args:
+        gates: Entries of a manifest; older ones do not tell whether they were watched.
+    """
+    unwatched = [gate for gate in gates if not gate.get("watched", True)]
+    if not unwatched:
+        return f"all {len(gates)} passed"
+    names = {gate["name"]: gate["detail"] for gate in unwatched}
+    said = "; ".join(f"{name} ({detail})" for name, detail in names.items())
+    return f"{len(gates) - len(unwatched)} passed, {len(unwatched)} not watched: {said}"

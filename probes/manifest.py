@@ -117,6 +117,9 @@ class Gate(Entry):
 
     name: str = Field(description="Code of the gate.")
     passed: bool = Field(description="Whether the repetition may be used.")
+    watched: bool = Field(
+        default=True, description="False where nobody could see what the gate is about; it has passed nevertheless."
+    )
     detail: str = Field(description="Sentence with the numbers.")
     repetition: int = Field(ge=0, description="Number of the repetition.")
 

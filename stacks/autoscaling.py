@@ -33,7 +33,6 @@ from components.autoscaling.signals import (
     topic_value,
 )
 from components.autoscaling.vpa import Recommender, RecommenderArgs
-from components.graph import Resources
 from components.image import ThirdPartyImages
 from components.namespace import Namespace
 from components.observability import prometheus
@@ -42,7 +41,6 @@ from components.program import METRICS
 from components.refusal import Refusal, choices
 from stacks.reading import PROJECT_FOLDER
 from stacks.spec import StackSpec
-from stacks.spec_autoscaling import ProgramResources
 
 SECTION = "ros2bench:spec.autoscaling"
 NODES = "ros2bench:spec.application.nodes"
@@ -130,7 +128,7 @@ def deploy(
             RecommenderArgs(
                 namespace=namespace,
                 image=decided.recommender,
-                resources=_resources(wanted.resources),
+                resources=wanted.resources.asked(),
                 interval_s=wanted.interval_s,
                 api_server_ports=ports,
             ),
@@ -153,7 +151,7 @@ def adapter_args(
         prometheus_url=decided.prometheus_url,
         prometheus=(prometheus.COMPONENT, prometheus.PORT) if own else None,
         calls_out=None if own else port_of(decided.prometheus_url),
-        resources=_resources(wanted.resources),
+        resources=wanted.resources.asked(),
         api_server_ports=spec.observability.api_server_ports,
         existing=existing,
         generation=wanted.certificate.generation,
@@ -309,14 +307,20 @@ def _check_definitions(api: ApiServer, where: str) -> None:
 
 
 def _check_nobody_else_serves(stack: str, namespace: str, api: ApiServer) -> None:
-    for group, version, _ in prometheus_adapter.VERSIONS:
-        reply = api.call("GET", f"/apis/apiregistration.k8s.io/v1/apiservices/{version}.{group}")
-        if reply.status >= FIRST_ERROR:
+    for served in prometheus_adapter.VERSIONS:
+        reply = api.call("GET", f"/apis/apiregistration.k8s.io/v1/apiservices/{served.name}")
+        if reply.status == NOT_FOUND:
             continue
+        if reply.status >= FIRST_ERROR:
+            raise Refusal(
+                f"{SECTION}.adapter.enabled: the API server answered {reply.status} when asked who serves "
+                f"{served.group}: {reply.body.get('message', 'no reason given')}. Set it to false, or use an account "
+                "that may ask"
+            )
         service = reply.body.get("spec", {}).get("service") or {}
         if service.get("namespace") != namespace:
             raise Refusal(
-                f"{SECTION}.adapter.enabled: {group} of this cluster is served by "
+                f"{SECTION}.adapter.enabled: {served.group} of this cluster is served by "
                 f"{service.get('namespace')}/{service.get('name')} already, and it has one server at most. Leave the "
                 f"adapter of stack {stack} out and add the rules of components/autoscaling/adapter_rules.py to that "
                 "one, or remove it"
@@ -355,11 +359,3 @@ def _authority(spec: StackSpec, *, rendered: bool) -> bytes | None:
     if b"PRIVATE KEY-----" in text:
         raise Refusal(f"{key}: {wanted.authority_file} holds a private key, which nobody else should see. Take it out")
     return text
-
-
-def _resources(wanted: ProgramResources) -> Resources:
-    return Resources(
-        cpu_request_millicores=wanted.cpu_request_millicores,
-        memory_request_mebibytes=wanted.memory_request_mebibytes,
-        memory_limit_mebibytes=wanted.memory_limit_mebibytes,
-    )

@@ -19,7 +19,6 @@ from stacks import application, contract, gpu, metrics, network, telemetry
 from stacks.outputs import StackOutputs
 from stacks.plan import Plan
 from stacks.platform import namespace_name, shared_namespace_name
-from stacks.spec import PodResources
 
 Secrets = Mapping[str, pulumi.Input[str]]
 
@@ -48,7 +47,7 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
             network=spec.network,
             pods=decided.pods,
             image=images[decided.deployed.images.recorder],
-            resources=_resources(spec.resources.discovery),
+            resources=spec.resources.discovery.asked(),
             scheduling=near_machine,
             master_image=images[master.IMAGE_ROLE] if decided.deployed.master else None,
             recorded=decided.has_recorder(),
@@ -66,7 +65,7 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
                 topics=decided.deployed.measured_topics(),
                 operator=decided.lock.operator_key(),
                 participant=joined.recorder,
-                resources=_resources(spec.resources.recorder),
+                resources=spec.resources.recorder.asked(),
                 scheduling=near_machine,
                 nodes=metrics.expected_nodes(decided.deployed),
                 mappings=decided.mappings,
@@ -148,11 +147,3 @@ def _secret_value(stack: str, key: str, values: Secrets) -> pulumi.Input[str]:
             f"{choices(key, values)} Set it: pulumi config set -s {stack} --secret --path ros2bench:secrets.{key}"
         )
     return values[key]
-
-
-def _resources(wanted: PodResources) -> graph.Resources:
-    return graph.Resources(
-        cpu_request_millicores=wanted.cpu_request_millicores,
-        memory_request_mebibytes=wanted.memory_request_mebibytes,
-        memory_limit_mebibytes=wanted.memory_limit_mebibytes,
-    )

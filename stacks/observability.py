@@ -13,7 +13,6 @@ import pulumi
 
 from components import labels
 from components.api_server import ApiServer
-from components.graph import Resources
 from components.image import ThirdPartyImages
 from components.namespace import Namespace
 from components.observability import (
@@ -247,11 +246,7 @@ def prometheus_args(
         size_mebibytes=wanted.storage.size_mebibytes,
         storage_class=wanted.storage.storage_class,
         persistent=wanted.storage.persistent,
-        resources=Resources(
-            cpu_request_millicores=wanted.resources.cpu_request_millicores,
-            memory_request_mebibytes=wanted.resources.memory_request_mebibytes,
-            memory_limit_mebibytes=wanted.resources.memory_limit_mebibytes,
-        ),
+        resources=wanted.resources.asked(),
         remote_write=wanted.remote_write.url,
         remote_write_token=values[token] if token is not None else None,
         machine_networks=wanted.machine_networks,

@@ -170,15 +170,14 @@ def serves_metrics(stack: str, api: ApiServer) -> bool:
         stack: Name of the stack.
         api: Whom to ask.
     """
-    name = f"{metrics_server.VERSION}.{metrics_server.GROUP}"
-    path = f"/apis/apiregistration.k8s.io/v1/apiservices/{name}"
-    reply = api.call("GET", path)
+    served = metrics_server.SERVED
+    reply = api.call("GET", f"/apis/apiregistration.k8s.io/v1/apiservices/{served.name}")
     if reply.status == NOT_FOUND:
         return False
     if reply.status != FOUND:
         raise Refusal(
             f"{SECTION}.metricsServer: the API server answered {reply.status} when asked who serves "
-            f"{metrics_server.GROUP}: {reply.body.get('message', 'no reason given')}. Set it to false, or use an "
+            f"{served.group}: {reply.body.get('message', 'no reason given')}. Set it to false, or use an "
             "account that may ask"
         )
     found: Mapping[str, Any] = reply.body.get("metadata", {}).get("labels") or {}

@@ -10,7 +10,6 @@ import pulumi
 from components import image, labels, machine_readers, policies
 from components.api_server import ApiServer
 from components.cluster import Cluster
-from components.graph import Resources
 from components.machine_readers import MachineReaders, MachineReadersArgs
 from components.namespace import Namespace, NamespaceArgs
 from stacks import autoscaling, gpu, observability, telemetry
@@ -191,11 +190,7 @@ def readers_args(spec: StackSpec, decided: ReadersPlan, namespace: Namespace) ->
         namespace=namespace,
         image=decided.image,
         operator=decided.operator,
-        resources=Resources(
-            cpu_request_millicores=wanted.resources.cpu_request_millicores,
-            memory_request_mebibytes=wanted.resources.memory_request_mebibytes,
-            memory_limit_mebibytes=wanted.resources.memory_limit_mebibytes,
-        ),
+        resources=wanted.resources.asked(),
         power=machine_readers.Power(source=wanted.power.source, tegrastats=wanted.power.tegrastats),
         containerd=wanted.containerd_socket if wanted.allow_image_removal else None,
         runtime_state=wanted.runtime_state,

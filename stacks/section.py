@@ -10,6 +10,7 @@ Millicores = Annotated[int, Field(ge=1, le=1_000_000)]
 Mebibytes = Annotated[int, Field(ge=1, le=4_194_304)]
 Count = Annotated[int, Field(ge=1, le=1024)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$", max_length=2048)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 

@@ -16,6 +16,7 @@ from stacks.spec_application import Application
 from stacks.spec_autoscaling import AutoscalingSettings
 from stacks.spec_gpu import GpuSettings
 from stacks.spec_observability import Observability
+from stacks.spec_resources import PodResources
 from stacks.spec_telemetry import Logs, Tracing
 
 Kind = Literal["experiment", "platform", "dev"]
@@ -104,20 +105,6 @@ class Placement(Section):
     recorder_node_selector: dict[str, str] = Field(
         default_factory=dict[str, str], description="Labels that the recorder's machine must have."
     )
-
-
-class PodResources(Section):
-    """What one of our own programs asks of a machine."""
-
-    cpu_request_millicores: Millicores = Field(description="Processor time set aside.")
-    memory_request_mebibytes: Mebibytes = Field(description="Memory set aside.")
-    memory_limit_mebibytes: Mebibytes = Field(description="Memory at which the container is ended.")
-
-    @model_validator(mode="after")
-    def _limit_holds_request(self) -> Self:
-        if self.memory_limit_mebibytes < self.memory_request_mebibytes:
-            raise ValueError("memoryLimitMebibytes is less than memoryRequestMebibytes")
-        return self
 
 
 class RecorderResources(PodResources):

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stacks.section import Count, Mebibytes, Millicores, Name, Section
+from stacks.section import Count, Mebibytes, Millicores, Name, Section, Url
+from stacks.spec_resources import PodResources
 
 TopicName = Annotated[str, Field(pattern=r"^/[a-zA-Z_][a-zA-Z0-9_/]*$")]
 SeriesName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=200)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$", max_length=2048)]
 Ratio = Annotated[float, Field(ge=0.01, le=100)]
 Target = Annotated[float, Field(ge=0.001, le=1e12)]
 """What an autoscaler compares with: thousandths are the finest that Kubernetes knows."""
@@ -97,18 +97,12 @@ class NodeAutoscaling(Section):
         return self
 
 
-class ProgramResources(Section):
+class ProgramResources(PodResources):
     """What one of these programs asks of its machine."""
 
     cpu_request_millicores: Millicores = Field(default=20, description="Processor time set aside.")
     memory_request_mebibytes: Mebibytes = Field(default=48, description="Memory set aside.")
     memory_limit_mebibytes: Mebibytes = Field(default=256, description="Memory at which the container is ended.")
-
-    @model_validator(mode="after")
-    def _limit_holds_request(self) -> Self:
-        if self.memory_limit_mebibytes < self.memory_request_mebibytes:
-            raise ValueError("memoryLimitMebibytes is less than memoryRequestMebibytes")
-        return self
 
 
 class Certificate(Section):

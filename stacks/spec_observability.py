@@ -7,10 +7,10 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from components.dashboards.thresholds import Thresholds, from_names
-from stacks.section import Mebibytes, Millicores, Name, Port, Section
+from stacks.section import Mebibytes, Millicores, Name, Port, Section, Url
+from stacks.spec_resources import PodResources
 
 Mode = Literal["none", "builtin", "operator", "external"]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$", max_length=2048)]
 SecretKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]
 NamespaceName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
@@ -41,18 +41,12 @@ class Storage(Section):
     )
 
 
-class PrometheusResources(Section):
+class PrometheusResources(PodResources):
     """What Prometheus asks of its machine."""
 
     cpu_request_millicores: Millicores = Field(default=50, description="Processor time set aside.")
     memory_request_mebibytes: Mebibytes = Field(default=192, description="Memory set aside.")
     memory_limit_mebibytes: Mebibytes = Field(default=768, description="Memory at which the container is ended.")
-
-    @model_validator(mode="after")
-    def _limit_holds_request(self) -> Self:
-        if self.memory_limit_mebibytes < self.memory_request_mebibytes:
-            raise ValueError("memoryLimitMebibytes is less than memoryRequestMebibytes")
-        return self
 
 
 class RemoteWrite(Section):

@@ -1,26 +1,19 @@
 """Sections `tracing` and `logs` of a stack file: the paths of frames, and the lines that pods write. Plain data."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from stacks.section import Mebibytes, Millicores, Section
+from stacks.section import Mebibytes, Millicores, Section, Url
+from stacks.spec_resources import PodResources
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/\S*)?$", max_length=2048)]
 
-
-class TelemetryResources(Section):
+class TelemetryResources(PodResources):
     """What a program that keeps traces or lines asks of its machine."""
 
     cpu_request_millicores: Millicores = Field(default=25, description="Processor time set aside.")
     memory_request_mebibytes: Mebibytes = Field(default=96, description="Memory set aside.")
     memory_limit_mebibytes: Mebibytes = Field(default=512, description="Memory at which the container is ended.")
-
-    @model_validator(mode="after")
-    def _limit_holds_request(self) -> Self:
-        if self.memory_limit_mebibytes < self.memory_request_mebibytes:
-            raise ValueError("memoryLimitMebibytes is less than memoryRequestMebibytes")
-        return self
 
 
 class Tracing(Section):

@@ -8,14 +8,12 @@ from math import gcd
 import pulumi
 
 from components import labels
-from components.graph import Resources
 from components.image import ThirdPartyImages
 from components.namespace import Namespace, NamespaceArgs
 from components.telemetry import jaeger, loki, promtail
 from components.telemetry.endpoint import Traces
 from stacks import outputs
 from stacks.spec import StackSpec
-from stacks.spec_telemetry import TelemetryResources
 
 SECTION = "ros2bench:spec"
 
@@ -76,7 +74,7 @@ def deploy(
             namespace=namespace,
             image=decided.images[jaeger.IMAGE],
             max_traces=spec.tracing.max_traces,
-            resources=_resources(spec.tracing.resources),
+            resources=spec.tracing.resources.asked(),
         )
         jaeger.Jaeger("jaeger", args, opts)
     if loki.IMAGE in decided.images:
@@ -92,7 +90,7 @@ def _deploy_logs(
         image=decided.images[loki.IMAGE],
         retention_hours=wanted.retention_hours,
         size_mebibytes=wanted.storage.size_mebibytes,
-        resources=_resources(wanted.resources),
+        resources=wanted.resources.asked(),
         persistent=wanted.storage.persistent,
         storage_class=wanted.storage.storage_class,
     )
@@ -180,11 +178,3 @@ def observed(
 
 def _endpoint(stack: str, namespace: str, component: str, port: int) -> outputs.ProgramEndpoint:
     return outputs.ProgramEndpoint(namespace=namespace, labels=labels.selector(stack, component=component), port=port)
-
-
-def _resources(wanted: TelemetryResources) -> Resources:
-    return Resources(
-        cpu_request_millicores=wanted.cpu_request_millicores,
-        memory_request_mebibytes=wanted.memory_request_mebibytes,
-        memory_limit_mebibytes=wanted.memory_limit_mebibytes,
-    )

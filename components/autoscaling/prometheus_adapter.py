@@ -1,21 +1,18 @@
 """prometheus-adapter: answers the API server's questions for custom and external metrics with queries to Prometheus.
 
-The API server checks its certificate. The private key is made with the stack, is in the stack's state as an encrypted
-value only, and in the cluster in one Secret. Sources: kubernetes-sigs/prometheus-adapter `deploy/manifests/`, v0.12.
+Sources: kubernetes-sigs/prometheus-adapter `deploy/manifests/`, v0.12.
 """
 
-import datetime as dt
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import pulumi
 import yaml
 
-from components import labels, manifest
-from components.autoscaling import certificate
+from components import manifest
 from components.autoscaling.adapter_rules import configuration as rules
+from components.autoscaling.aggregated_api import CERTIFICATE, KEY, PORT_NAME, ApiVersion, Certified, certified, serve
 from components.autoscaling.reading_program import ReadingArgs, ReadingProgram
 from components.configuration import configuration
 from components.graph import Resources
@@ -28,15 +25,13 @@ PORT = 6443
 CONFIGURATION_DIRECTORY = "/etc/adapter"
 CONFIGURATION_FILE = "config.yaml"
 CERTIFICATE_DIRECTORY = "/etc/certificate"
-CERTIFICATE, KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
 CUSTOM, EXTERNAL = "custom.metrics.k8s.io", "external.metrics.k8s.io"
-VERSIONS: tuple[tuple[str, str, int], ...] = (
-    (CUSTOM, "v1beta1", 100),
-    (CUSTOM, "v1beta2", 200),
-    (EXTERNAL, "v1beta1", 100),
+VERSIONS = (
+    ApiVersion(group=CUSTOM, version="v1beta1", priority=100),
+    ApiVersion(group=CUSTOM, version="v1beta2", priority=200),
+    ApiVersion(group=EXTERNAL, version="v1beta1", priority=100),
 )
-"""Groups and versions that it serves, and which version comes first."""
-GROUP_PRIORITY = 100
+"""What it answers for."""
 # It fetches the list of known series this often; a new experiment is known that much later.
 RELIST_S = 10
 # A series that was there within this time is known: longer than a recorder's restart.
@@ -87,9 +82,8 @@ class PrometheusAdapter(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PrometheusAdapterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:PrometheusAdapter", name, None, opts)
-        self._args = args
         namespace = args.namespace
-        secret, authority = self._certified()
+        trusted = self._certified(args)
         configured = configuration(
             COMPONENT,
             {CONFIGURATION_FILE: yaml.safe_dump(rules(), sort_keys=False, width=1000)},
@@ -97,12 +91,11 @@ class PrometheusAdapter(pulumi.ComponentResource):
             component=COMPONENT,
             parent=self,
         )
-        service = manifest.create(COMPONENT, service_manifest(namespace), namespace.options(self))
         running = ReadingProgram(
             COMPONENT,
             ReadingArgs(
                 namespace=namespace,
-                program=program(args, configured, secret),
+                program=program(args, configured, trusted.secret),
                 rules=READ,
                 api_server_ports=args.api_server_ports,
                 serves=True,
@@ -112,62 +105,15 @@ class PrometheusAdapter(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        who_calls = [
-            running.bind("ClusterRoleBinding", f"{COMPONENT}-delegator", "ClusterRole", "system:auth-delegator"),
-            running.bind(
-                "RoleBinding",
-                f"{COMPONENT}-authentication-reader",
-                "Role",
-                "extension-apiserver-authentication-reader",
-                namespace="kube-system",
-            ),
-        ]
-        for group, version, priority in VERSIONS:
-            # Gone before its server: the API server deletes no namespace while it cannot ask who serves a group.
-            manifest.create(
-                f"{version}.{group}",
-                api_service_manifest(
-                    running.cluster_metadata(name=f"{version}.{group}"), namespace, group, version, priority, authority
-                ),
-                pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=[running.deployment, service, namespace.resource, *who_calls],
-                    delete_before_replace=True,
-                ),
-            )
+        asked_by = "ros2bench:spec.autoscaling.adapter.enabled"
+        serve(running, COMPONENT, namespace, VERSIONS, trusted.authority, asked_by=asked_by, parent=self)
         self.register_outputs({"deployment": manifest.created_name(running.deployment)})
 
-    def _certified(self) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
-        """Name of the Secret with the certificate, and the authority's PEM in Base64."""
-        existing, namespace = self._args.existing, self._args.namespace
-        if existing is not None:
-            return existing.secret, b64encode(existing.authority).decode("ascii")
-        made = certificate.made(dns_name(namespace.name), dt.datetime.now(dt.UTC))
-        logical = f"{COMPONENT}-certificate-{self._args.generation}"
-        rendered = secret_manifest(namespace.metadata(name=COMPONENT, component=COMPONENT), made)
-        # What is in the state stays: each run of the program makes another certificate, of which the first is kept.
-        kept = pulumi.ResourceOptions(ignore_changes=["data"], additional_secret_outputs=["data"])
-        secret = manifest.create(logical, rendered, pulumi.ResourceOptions.merge(namespace.options(self), kept))
-        data = cast("pulumi.Output[Mapping[str, str]]", cast("Any", secret).data)
-        return manifest.created_name(secret), pulumi.Output.unsecret(data.apply(lambda found: found[AUTHORITY]))
-
-
-def dns_name(namespace: str) -> str:
-    """Name by which the API server calls the adapter, and which its certificate must have."""
-    return f"{COMPONENT}.{namespace}.svc"
-
-
-def secret_manifest(metadata: Mapping[str, Any], made: certificate.ServerCertificate) -> manifest.Manifest:
-    """Secret with certificate, key and authority; the key enters the state encrypted."""
-    files = {CERTIFICATE: made.certificate, KEY: made.key, AUTHORITY: made.authority}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": dict(metadata),
-        "type": "kubernetes.io/tls",
-        "immutable": True,
-        "data": {name: pulumi.Output.secret(b64encode(text).decode("ascii")) for name, text in files.items()},
-    }
+    def _certified(self, args: PrometheusAdapterArgs) -> Certified:
+        if args.existing is not None:
+            authority = b64encode(args.existing.authority).decode("ascii")
+            return Certified(secret=args.existing.secret, authority=authority)
+        return certified(COMPONENT, args.namespace, self, name=f"{COMPONENT}-certificate-{args.generation}")
 
 
 def program(args: PrometheusAdapterArgs, configured: pulumi.Input[str], secret: pulumi.Input[str]) -> Program:
@@ -176,8 +122,8 @@ def program(args: PrometheusAdapterArgs, configured: pulumi.Input[str], secret: 
         name=COMPONENT,
         image=args.image,
         args=arguments(args.prometheus_url),
-        ports={"https": PORT},
-        health=Health(port="https", ready="/readyz", alive="/livez", scheme="HTTPS"),
+        ports={PORT_NAME: PORT},
+        health=Health(port=PORT_NAME, ready="/readyz", alive="/livez", scheme="HTTPS"),
         resources=args.resources,
         volumes=[
             {"name": "configuration", "configMap": {"name": configured}},
@@ -204,42 +150,3 @@ def arguments(prometheus_url: str) -> tuple[str, ...]:
         f"--metrics-relist-interval={RELIST_S}s",
         f"--metrics-max-age={MAX_AGE_S}s",
     )
-
-
-def service_manifest(namespace: Namespace) -> manifest.Manifest:
-    """Service that the API server calls; its name is in the certificate, so that nobody else makes it up."""
-    annotations = {**manifest.SKIP_AWAIT, labels.ASKED_BY: "ros2bench:spec.autoscaling.adapter.enabled"}
-    metadata = namespace.metadata(name=COMPONENT, component=COMPONENT, annotations=annotations)
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata | {"name": COMPONENT},
-        "spec": {
-            "selector": labels.selector(namespace.stack, component=COMPONENT),
-            "ports": [{"name": "https", "port": 443, "targetPort": "https", "protocol": "TCP"}],
-        },
-    }
-
-
-def api_service_manifest(
-    metadata: Mapping[str, Any],
-    namespace: Namespace,
-    group: str,
-    version: str,
-    priority: int,
-    authority: pulumi.Input[str],
-) -> manifest.Manifest:
-    """APIService: the API server asks the adapter for a group, and believes only a certificate of this authority."""
-    return {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": dict(metadata),
-        "spec": {
-            "group": group,
-            "version": version,
-            "groupPriorityMinimum": GROUP_PRIORITY,
-            "versionPriority": priority,
-            "caBundle": authority,
-            "service": {"name": COMPONENT, "namespace": namespace.name, "port": 443},
-        },
-    }

@@ -5,16 +5,13 @@ the cluster's own authority. A cluster whose kubelets sign their own certificate
 Source: kubernetes-sigs/metrics-server `manifests/base`.
 """
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import pulumi
 
-from components import labels, manifest
-from components.autoscaling import certificate
-from components.autoscaling.prometheus_adapter import AUTHORITY, CERTIFICATE, KEY, secret_manifest
+from components import manifest
+from components.autoscaling.aggregated_api import CERTIFICATE, KEY, PORT_NAME, ApiVersion, certified, serve
 from components.autoscaling.reading_program import ReadingArgs, ReadingProgram
 from components.graph import Resources
 from components.namespace import Namespace
@@ -22,7 +19,7 @@ from components.program import Health, Program
 
 COMPONENT = "metrics-server"
 IMAGE = "metrics-server"
-GROUP, VERSION = "metrics.k8s.io", "v1beta1"
+SERVED = ApiVersion(group="metrics.k8s.io", version="v1beta1")
 PORT = 10250
 KUBELET_PORT = 10250
 CERTIFICATE_FOLDER = "/certificate"
@@ -50,17 +47,12 @@ class MetricsServer(pulumi.ComponentResource):
     def __init__(self, name: str, args: MetricsServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ros2bench:components:MetricsServer", name, None, opts)
         namespace = args.namespace
-        made = certificate.made(f"{COMPONENT}.{namespace.name}.svc", dt.datetime.now(dt.UTC))
-        rendered = secret_manifest(namespace.metadata(name=COMPONENT, component=COMPONENT), made)
-        # Each run of the program makes another certificate, of which the first is kept.
-        kept = pulumi.ResourceOptions(ignore_changes=["data"], additional_secret_outputs=["data"])
-        secret = manifest.create(COMPONENT, rendered, pulumi.ResourceOptions.merge(namespace.options(self), kept))
-        service = manifest.create(COMPONENT, service_manifest(namespace, args.asked_by), namespace.options(self))
+        trusted = certified(COMPONENT, namespace, self, name=COMPONENT)
         running = ReadingProgram(
             COMPONENT,
             ReadingArgs(
                 namespace=namespace,
-                program=program(args.image, manifest.created_name(secret)),
+                program=program(args.image, trusted.secret),
                 rules=ROLE_RULES,
                 api_server_ports=args.api_server_ports,
                 serves=True,
@@ -68,28 +60,7 @@ class MetricsServer(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
-        who_calls = [
-            running.bind("ClusterRoleBinding", f"{COMPONENT}-delegator", "ClusterRole", "system:auth-delegator"),
-            running.bind(
-                "RoleBinding",
-                f"{COMPONENT}-authentication-reader",
-                "Role",
-                "extension-apiserver-authentication-reader",
-                namespace="kube-system",
-            ),
-        ]
-        data = cast("pulumi.Output[Mapping[str, str]]", cast("Any", secret).data)
-        authority = pulumi.Output.unsecret(data.apply(lambda found: found[AUTHORITY]))
-        # Gone before its server: the API server deletes no namespace while it cannot ask who serves a group.
-        manifest.create(
-            f"{VERSION}.{GROUP}",
-            api_service_manifest(running.cluster_metadata(name=f"{VERSION}.{GROUP}"), namespace, authority),
-            pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[running.deployment, service, namespace.resource, *who_calls],
-                delete_before_replace=True,
-            ),
-        )
+        serve(running, COMPONENT, namespace, [SERVED], trusted.authority, asked_by=args.asked_by, parent=self)
         self.register_outputs({"deployment": manifest.created_name(running.deployment)})
 
 
@@ -112,43 +83,9 @@ def program(image: str, secret: pulumi.Input[str]) -> Program:
             "--kubelet-use-node-status-port",
             "--metric-resolution=15s",
         ),
-        ports={"https": PORT},
-        health=Health(port="https", ready="/readyz", alive="/livez", scheme="HTTPS"),
+        ports={PORT_NAME: PORT},
+        health=Health(port=PORT_NAME, ready="/readyz", alive="/livez", scheme="HTTPS"),
         resources=RESOURCES,
         volumes=[{"name": "certificate", "secret": {"secretName": secret, "defaultMode": 0o440}}],
         mounts=[{"name": "certificate", "mountPath": CERTIFICATE_FOLDER, "readOnly": True}],
     )
-
-
-def service_manifest(namespace: Namespace, asked_by: str) -> manifest.Manifest:
-    """Service that the API server calls; its name is in the certificate, so that nobody else makes it up."""
-    annotations = {**manifest.SKIP_AWAIT, labels.ASKED_BY: asked_by}
-    metadata = namespace.metadata(name=COMPONENT, component=COMPONENT, annotations=annotations)
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": metadata | {"name": COMPONENT},
-        "spec": {
-            "selector": labels.selector(namespace.stack, component=COMPONENT),
-            "ports": [{"name": "https", "port": 443, "targetPort": "https", "protocol": "TCP"}],
-        },
-    }
-
-
-def api_service_manifest(
-    metadata: Mapping[str, Any], namespace: Namespace, authority: pulumi.Input[str]
-) -> manifest.Manifest:
-    """APIService: the API server asks this server for the group, and believes only a certificate of this authority."""
-    return {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": dict(metadata),
-        "spec": {
-            "group": GROUP,
-            "version": VERSION,
-            "groupPriorityMinimum": 100,
-            "versionPriority": 100,
-            "caBundle": authority,
-            "service": {"name": COMPONENT, "namespace": namespace.name, "port": 443},
-        },
-    }

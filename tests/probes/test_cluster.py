@@ -221,7 +221,9 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(
     assert caught.value.exit_code == 4
 
 
-def test_no_ready_recorder_is_said_with_what_was_found(server: StandInServer) -> None:
+def test_no_ready_recorder_is_said_with_what_was_found(server: StandInServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "READY_WAIT_S", 0.05)
+    monkeypatch.setattr(cluster, "READY_POLL_S", 0.01)
     server.pods = [pod("monolithic", is_ready=False)]
 
     async def forward(connected: KubernetesCluster) -> None:
@@ -230,6 +232,26 @@ def test_no_ready_recorder_is_said_with_what_was_found(server: StandInServer) ->
 
     with pytest.raises(TargetError, match="No ready recorder pod in namespace ns"):
         ask(forward)
+
+
+def test_a_recorder_that_is_about_to_be_ready_is_waited_for(
+    server: StandInServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "READY_POLL_S", 0.01)
+    monkeypatch.setattr("probes.cluster.forwarded", at_port)
+    server.pods = [pod("recorder", is_ready=False)]
+    threading.Timer(0.1, lambda: setattr(server, "pods", [pod("recorder")])).start()
+
+    async def forward(connected: KubernetesCluster) -> str:
+        async with connected.recorder(RecorderEndpoint(namespace="ns", labels={"x": "y"}, port=1)) as address:
+            return address
+
+    assert ask(forward) == "http://127.0.0.1:40001"
+
+
+@contextlib.asynccontextmanager
+async def at_port(forward: Any) -> AsyncGenerator[int]:
+    yield 40_000 + forward.remote_port
 
 
 class HangingPortForward:
@@ -290,10 +312,6 @@ def test_claims_of_storage_are_listed_and_deleted(server: StandInServer) -> None
 
 
 def test_only_ready_machine_readers_are_forwarded(server: StandInServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextlib.asynccontextmanager
-    async def at_port(forward: Any) -> AsyncGenerator[int]:
-        yield 40_000 + forward.remote_port
-
     monkeypatch.setattr("probes.cluster.forwarded", at_port)
     server.pods = [pod("platform"), pod("platform", uid="u2", is_ready=False, spec={"nodeName": "cloud"})]
     endpoint = MachineReaderEndpoint(namespace="ros2bench-platform", labels={"a": "b"}, port=8090)

@@ -7,7 +7,7 @@ import pytest
 
 from probes.evidence import ReaderSeries, RegimeEvidence, SeriesTable
 from probes.foreign_load import foreign_loads
-from probes.gates import no_clock_step, quiet_machine, regime_proved
+from probes.gates import no_clock_step, passed_text, quiet_machine, regime_proved
 from probes.noise_floor import interval_of_ratio, ratios
 from probes.readings import Reading
 from probes.samples import NO_SAMPLES
@@ -45,7 +45,12 @@ def test_the_recorder_and_the_reader_are_not_foreign() -> None:
 def test_what_nobody_watched_is_said() -> None:
     evidence = replace(whole(), readers={"edge": "no_platform"})
     gate = quiet_machine(foreign_loads(evidence, "edge"))
-    assert (gate.passed, gate.detail) == (True, "edge not watched: no_platform")
+    assert (gate.passed, gate.watched, gate.detail) == (True, False, "edge not watched: no_platform")
+    watched = quiet_machine({"edge": 0.1})
+    said = passed_text([each.as_record() for each in (watched, gate)])
+    assert said == "1 passed, 1 not watched: quiet_machine (edge not watched: no_platform)"
+    older = {"name": "quiet_machine", "passed": True, "detail": "edge 10% foreign load", "repetition": 0}
+    assert passed_text([older]) == "all 1 passed"
     empty = replace(whole(), readers={"edge": series_of(empty=True)})
     assert foreign_loads(empty, "edge") == {"edge": "too_few_samples"}
 

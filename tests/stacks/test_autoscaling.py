@@ -117,6 +117,12 @@ def test_an_api_that_somebody_else_serves_is_refused() -> None:
     assert plan(platform(**ADAPTER), {path: ours}).adapter == reference("prometheus-adapter")
 
 
+def test_not_knowing_who_serves_an_api_is_no_permission_to_take_it() -> None:
+    path = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.custom.metrics.k8s.io"
+    with pytest.raises(Refusal, match=r"adapter\.enabled: the API server answered 403 when asked who serves custom\."):
+        plan(platform(**ADAPTER), {path: 403})
+
+
 def test_a_recommender_without_its_definitions_is_refused() -> None:
     with pytest.raises(Refusal, match="does not know VerticalPodAutoscaler"):
         plan(platform(recommender={"enabled": True}), {})
@@ -328,7 +334,7 @@ def test_the_platform_deploys_adapter_and_recommender_with_a_checked_certificate
         role = made.one("ClusterRole", name)
         assert guardrails.violations({"kind": "ClusterRole", **role.inputs}) == ()
     services = [each for each in made.of("APIService") if "metrics.k8s.io" in each.name]
-    assert {each.name for each in services} == {f"{version}.{group}" for group, version, _ in VERSIONS}
+    assert {each.name for each in services} == {served.name for served in VERSIONS}
     sealed = made.one("Secret", "prometheus-adapter-certificate-1").inputs["data"]
     assert "tls.key" not in sealed, "the engine gets it as an encrypted value only"
     files = sealed["value"]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probes.comparison import Settings
+from probes.gates import passed_text
 from probes.quantity import parse_quantity
 from probes.repetition_samples import NOT_IN_RECORD
 from probes.report.amounts import SPACE, amount, number
@@ -235,4 +236,4 @@ def _gates(subject: Subject) -> str:
     ]
     if failed:
         return f"failed: {'; '.join(failed)}"
-    return f"all {len(gates)} passed" if gates else "none"
+    return passed_text(gates) if gates else "none"
