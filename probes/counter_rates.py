@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probes.clock_steps import step_ns
 from probes.energy import CLOCK_STEP, COUNTER_RESET, COUNTER_STUCK, COVERAGE, NO_ROWS, Unmeasured
 from probes.evidence import Cell, SeriesTable
 from probes.samples import Window
@@ -85,10 +86,10 @@ def track(rows: Sequence[Record], column: str, table: SeriesTable, window: Windo
     if len(told) < LEAST_COVERAGE * len(rows):
         return Unmeasured(why_empty(table, column))
     monotonic_ns = np.array([int(str(row["monotonic_ns"])) for row in told], dtype=np.int64)
-    ahead_ns = np.array([int(str(row["time_ns"])) for row in told], dtype=np.int64) - monotonic_ns
-    if int(ahead_ns.max() - ahead_ns.min()) > CLOCK_TOLERANCE_NS:
+    time_ns = np.array([int(str(row["time_ns"])) for row in told], dtype=np.int64)
+    if step_ns(time_ns, monotonic_ns) > CLOCK_TOLERANCE_NS:
         return Unmeasured(CLOCK_STEP)
-    at_s = (monotonic_ns + ahead_ns[0] - window.start_ns) / 1e9
+    at_s = (monotonic_ns - (window.start_ns - np.median(time_ns - monotonic_ns))) / 1e9
     values = np.array([float(str(row[column])) for row in told], dtype=np.float64)
     return Track(at_s, values, window.duration_s)
 

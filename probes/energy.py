@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probes.clock_steps import step_ns
 from probes.samples import Window
 from probes.stats import FloatArray
 
@@ -159,7 +160,7 @@ def _clean(series: Series, window: Window, low: float, high: float) -> _Clean | 
         return Unmeasured(COVERAGE)
     difference_ns = time_ns - monotonic_ns
     allowed_ns = CLOCK_TOLERANCE_S * 1e9 + LARGEST_DRIFT * (monotonic_ns[-1] - monotonic_ns[0])
-    if float(np.ptp(difference_ns)) > allowed_ns:
+    if step_ns(time_ns, monotonic_ns) > allowed_ns:
         return Unmeasured(CLOCK_STEP)
     start_ns = window.start_ns - float(np.median(difference_ns))
     return _Clean((monotonic_ns - start_ns) / 1e9, values, window.duration_s)

@@ -1,6 +1,6 @@
 """What fault the network between machines is given, and whether a measurement shows it: plain values and pure rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Annotated, Any
@@ -14,6 +14,8 @@ from probes.evidence import Cell
 from probes.network_links import LinkProbe, RoundTrips
 
 TOLERANCE_S = 0.0005
+RELAY_TOLERANCE_S = 0.0011
+"""For a round trip under the relay: its way through user space takes 0.2 to 0.35 ms each way where cores are busy."""
 TOLERANCE_RATIO = 0.02
 SIGMAS = 4
 LEAST_RATE_RATIO, MOST_RATE_RATIO = 0.8, 1.05
@@ -100,6 +102,11 @@ class Tolerances:
 
     delay_s: float = TOLERANCE_S
     delay_ratio: float = TOLERANCE_RATIO
+
+
+def tolerances_of(means: Iterable[str]) -> Tolerances:
+    """How exact a fault can be, by what makes it on the machines: `netem` or `relay`."""
+    return Tolerances(delay_s=RELAY_TOLERANCE_S) if "relay" in means else Tolerances()
 
 
 def problems_during(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from probes.errors import TargetError
 from probes.evidence import Fault
-from probes.fault_order import FaultOrder, problems_after, problems_during
+from probes.fault_order import FaultOrder, problems_after, problems_during, tolerances_of
 from probes.measurements.network import ONE_MACHINE
 from probes.network_links import LinkProbe
 from probes.network_probe import ProbeSettings, both_ways, probe_links
@@ -172,7 +172,7 @@ async def injected(
         means = await _make(readers, order, networks, name, hold_s + SPARE_S)
         started_ns = time.time_ns()
         during = await probe_links(readers, pairs, "load", settings)
-        problems = tuple(problems_during(order, before, during))
+        problems = tuple(problems_during(order, before, during, tolerances_of(means.values())))
         for problem in problems:
             note(f"network fault: {problem}")
         yield Injection(name, means, order, started_ns, before, during, problems)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probes.clock_steps import step_ns
 from probes.cluster import Machine
 from probes.evidence import Readers, ReaderSeries, RegimeEvidence
 from probes.recorder import CaptureStatus
@@ -14,7 +15,6 @@ from probes.samples import Samples, Window
 
 LEAST_SAMPLES = 20
 CLOCK_STEP_LIMIT_S = 0.005
-STEP_NEIGHBOURS = 5
 FOREIGN_LOAD_LIMIT = 0.4
 """Share of a machine's processor time; the control plane of a small cluster takes up to a third of two cores."""
 THRESHOLDS: Mapping[str, float] = {
@@ -120,12 +120,7 @@ def no_clock_step(samples: Samples, readers: Readers | None = None) -> Gate:
 
 
 def _step_s(real: NDArray[np.int64], monotonic: NDArray[np.int64]) -> float | None:
-    """Largest lasting change; a reader that lost its core between its two clocks is off once and is no step."""
-    differences = real - monotonic
-    if differences.size >= STEP_NEIGHBOURS:
-        neighbours = np.lib.stride_tricks.sliding_window_view(differences, STEP_NEIGHBOURS)
-        differences = np.median(neighbours, axis=1)
-    return float(np.ptp(differences)) / 1e9 if real.size > 1 else None
+    return step_ns(real, monotonic) / 1e9 if real.size > 1 else None
 
 
 def clock_related(*, is_one_clock: bool) -> Gate:

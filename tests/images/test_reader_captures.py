@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,29 @@ def test_a_source_that_hangs_delays_no_other(make: Callable[..., Any], monkeypat
         release.set()
         for thread in threads:
             thread.stop()
+
+
+def test_the_machine_is_read_when_its_row_says_however_long_its_pods_take(make: Callable[..., Any]) -> None:
+    class Pods:
+        missing: Mapping[str, Any] = {"containers": {}, "processes": {}}
+
+        def read(self, wanted: frozenset[str]) -> dict[str, list[Any]]:
+            del wanted
+            time.sleep(0.05)
+            return {"containers": [], "processes": []}
+
+    class Machine:
+        kind = "machine"
+        missing: Mapping[str, Any] = {}
+
+        def read(self, time_ns: int, monotonic_ns: int) -> list[Any]:
+            return [[time_ns, monotonic_ns, time.monotonic_ns() - monotonic_ns, 0, 0, 0, 0, 0]]
+
+    found = make()
+    found.start(START)
+    reading.read_kernel(found, Pods(), Machine(), 0.1)(found.active())
+    ((_, _, age_ns, *_),) = fetched(found, "machine")
+    assert 0 <= age_ns < 0.04 * SECOND_NS
 
 
 def test_a_source_that_fails_or_tells_why_not_is_noted_and_read_again(

@@ -114,6 +114,17 @@ def test_a_clock_that_was_set_makes_the_window_unknown() -> None:
     assert track(list(table.records()), "value", table, WINDOW) == Unmeasured("clock_step")
 
 
+def test_a_reader_that_lost_its_core_between_two_clocks_has_seen_no_step() -> None:
+    cells: Any = tuple(
+        (START_NS + round(n * 1e8) - (40_000_000 if n == 50 else 0), BOOT_NS + round(n * 1e8), n)
+        for n in range(-5, 105)
+    )
+    table = SeriesTable(COLUMNS, cells)
+    found = track(list(table.records()), "value", table, WINDOW)
+    assert not isinstance(found, Unmeasured)
+    assert mean_rate(found) == pytest.approx(10)
+
+
 def test_levels_are_counted_for_their_time() -> None:
     rows: list[tuple[float, object]] = [(n / 10, 100 if n < 50 else 300) for n in range(-5, 105)]
     found = level(known(rows))

@@ -7,7 +7,7 @@ import pytest
 
 from probes import faults
 from probes.errors import UsageError
-from probes.fault_order import FaultOrder, fault_order
+from probes.fault_order import FaultOrder, Tolerances, fault_order, tolerances_of
 from probes.faults import FaultNotRemoved, FaultRefused, Injection, injected, pod_networks, reader_addresses
 from tests.probes.fake_network import FakeNetwork, fake_readers
 
@@ -84,6 +84,11 @@ def test_a_fault_that_is_not_what_was_asked_for_is_not_verified(order: FaultOrde
     assert injection.problems
     assert not injection.evidence().verified
     assert notes == [f"network fault: {problem}" for problem in injection.problems]
+
+
+def test_a_relay_in_user_space_may_be_less_exact_than_the_kernel() -> None:
+    assert tolerances_of(["netem"]) == Tolerances()
+    assert tolerances_of(["netem", "relay"]).delay_s > Tolerances().delay_s
 
 
 def test_a_fault_is_removed_when_what_it_was_for_fails() -> None:

@@ -151,7 +151,7 @@ def read_kernel(
         if not due:
             return
         wanted = frozenset().union(*(capture.pods for capture in active))
-        rows = {**pods.read(wanted), machine.kind: machine.read(time.time_ns(), now_ns)}
+        rows = {**pods.read(wanted), machine.kind: machine.read(time.time_ns(), time.monotonic_ns())}
         missing = {**pods.missing, machine.kind: machine.missing}
         for capture in due:
             for kind, found in rows.items():
