@@ -85,12 +85,23 @@ class Screen:
         self.step(f"{text}: {seconds:g} s done")
 
     def result(self, manifest: Mapping[str, Any], record: str, next_steps: Sequence[str]) -> None:
-        """Show what a run found: one sentence, the values, the gates, where the record is, what to do next."""
+        """Show what a run found: one sentence, the values, the gates, where the record is, what to do next.
+
+        Of a visit of a campaign or a trial of a search, of which there are many, the values are left to the summary.
+        """
         if self.as_json:
             document = {key: manifest[key] for key in ("run_id", "stack", "pattern", "state", "reason", "metrics")}
             sys.stdout.write(json.dumps(document | {"record": record}, sort_keys=True) + "\n")
             return
         self._result.print(f"\n[bold]{escape(sentence(manifest))}[/bold]\n", soft_wrap=True)
+        if not is_one_of_many(manifest):
+            self._values(manifest)
+        self._gates(manifest["gates"])
+        self._result.print(f"record: {escape(record)}", soft_wrap=True)
+        for line in next_steps:
+            self._result.print(f"next:   {escape(line)}", soft_wrap=True)
+
+    def _values(self, manifest: Mapping[str, Any]) -> None:
         measured = {key: entry for key, entry in manifest["metrics"].items() if "missing" not in entry}
         shown = {key: entry for key, entry in measured.items() if not places(key)}
         if shown:
@@ -104,17 +115,16 @@ class Screen:
         missing = reasons(manifest["metrics"])
         for reason, names in missing.items():
             self._result.print(f"missing ({reason}): {escape(', '.join(names))}", soft_wrap=True)
-        failed = [gate for gate in manifest["gates"] if not gate["passed"]]
+
+    def _gates(self, gates: Sequence[Mapping[str, Any]]) -> None:
+        failed = [gate for gate in gates if not gate["passed"]]
         for gate in failed:
             self._result.print(
                 f"[red]gate {gate['name']} failed[/red] in repetition {gate['repetition']}: {escape(gate['detail'])}",
                 soft_wrap=True,
             )
-        if not failed and manifest["gates"]:
-            self._result.print(f"gates: {escape(passed_text(manifest['gates']))}", soft_wrap=True)
-        self._result.print(f"record: {escape(record)}", soft_wrap=True)
-        for line in next_steps:
-            self._result.print(f"next:   {escape(line)}", soft_wrap=True)
+        if gates and not failed:
+            self._result.print(f"gates: {escape(passed_text(gates))}", soft_wrap=True)
 
     def table(self, table: Table) -> None:
         """Show a table of a result; off a terminal its lines are as long as they need to be."""
@@ -124,6 +134,12 @@ class Screen:
     def line(self, text: str) -> None:
         """Show one line of a result."""
         self._result.print(escape(text), soft_wrap=True)
+
+
+def is_one_of_many(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a run is a visit of a campaign or a trial of a search, whose values a summary tells."""
+    cell = manifest.get("cell")
+    return cell is not None and cell["role"] != "summary"
 
 
 def sentence(manifest: Mapping[str, Any]) -> str:

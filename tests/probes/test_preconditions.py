@@ -1,6 +1,7 @@
 """What must hold before a run is looked at in small functions; and why a topic stays silent is said in words."""
 
 import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,33 @@ def test_the_verdict_is_one_sentence() -> None:
     assert sentence(swaps) == "monolithic: 1 values."
 
 
+def manifest_of(metrics: Iterable[str], value: Mapping[str, Any]) -> dict[str, Any]:
+    """What the screen needs of a manifest."""
+    return {
+        "run_id": "0199",
+        "metrics": dict.fromkeys(metrics, value),
+        "gates": [],
+        "repetitions_done": 1,
+        "plan": {"repetitions": 1},
+        "stack": "monolithic",
+        "state": "complete",
+        "reason": None,
+    }
+
+
+@pytest.mark.parametrize(("role", "has_values"), [("trial", False), ("control", False), ("summary", True)])
+def test_one_of_many_runs_is_shown_in_a_few_lines(role: str, *, has_values: bool) -> None:
+    gate = {"name": "no_restart", "passed": False, "detail": "changed: camera", "repetition": 0}
+    value = {"value": 1.0, "unit": "s", "interval": None, "n": 1}
+    manifest = manifest_of(["inference_s"], value) | {"gates": [gate], "cell": {"role": role}}
+    page = io.StringIO()
+    Screen(result=Console(file=page, width=120)).result(manifest, "here", [])
+    text = page.getvalue()
+    assert ("inference_s" in text.partition("record:")[0].partition("\n\n")[2]) == has_values
+    assert "gate no_restart failed in repetition 0: changed: camera" in text
+    assert "record: here" in text
+
+
 def test_the_table_has_whole_names_and_what_is_of_one_place_is_in_the_report() -> None:
     value = {"value": 12_345.678, "unit": "B/s", "interval": [12_345.61, 99_999.7], "n": 20}
     shown = [f"{name}{{part=transport,statistic=lower_bound}}" for name in sorted(catalogue())]
@@ -202,16 +230,7 @@ def test_the_table_has_whole_names_and_what_is_of_one_place_is_in_the_report() -
         "power_w{machine=edge,rail=VDD_IN}",
         "pod_phase_s{phase=ready,pod=a}",
     ]
-    manifest = {
-        "run_id": "0199",
-        "metrics": dict.fromkeys([*shown, *places], value),
-        "gates": [],
-        "repetitions_done": 1,
-        "plan": {"repetitions": 1},
-        "stack": "monolithic",
-        "state": "complete",
-        "reason": None,
-    }
+    manifest = manifest_of([*shown, *places], value)
     for width in (100, 120, 200):
         page = io.StringIO()
         Screen(result=Console(file=page, width=width)).result(manifest, "here", [])
