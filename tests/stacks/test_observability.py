@@ -18,13 +18,13 @@ from stacks.outputs import Observability, StackOutputs
 from stacks.platform import third_party
 from stacks.reading import KEY, read_spec
 from tests.support import platform_images, values
-from tests.support.api_server_standin import ApiServerStandIn
+from tests.support.api_server_standin import Answer, ApiServerStandIn
 from tests.support.deployment import Deployment, deploy
 from tests.support.platform_images import KUBELET, METRICS_SERVICE, MONITORING, REVIEWS, STORAGE_CLASSES
 
 PASSWORD = {"grafana-admin-password": "correct horse"}
 NAMESPACE = "ros2bench-platform"
-Answers = dict[str, Mapping[str, Any] | int]
+Answers = dict[str, Answer]
 
 
 @pytest.fixture(autouse=True)
@@ -326,8 +326,15 @@ def test_what_no_prometheus_of_the_operator_selects_is_told(
     assert unread([], labels) is not None
 
 
-def test_with_an_operator_kube_state_metrics_needs_its_role(tmp_path: Path) -> None:
-    found = planned(tmp_path, mode="operator", kubeStateMetrics=False)
+def test_with_an_operator_only_kube_state_metrics_needs_a_role_of_the_cluster(tmp_path: Path) -> None:
+    def without_roles(sent: Mapping[str, Any]) -> dict[str, Any]:
+        allowed = not sent["spec"]["resourceAttributes"]["resource"].startswith("clusterrole")
+        return {"status": {"allowed": allowed}}
+
+    answers: Answers = {REVIEWS: without_roles}
+    with pytest.raises(Refusal, match=r"kubeStateMetrics: is true, but .* may not create clusterroles"):
+        planned(tmp_path, answers, mode="operator")
+    found = planned(tmp_path, answers, mode="operator", kubeStateMetrics=False)
     assert found is not None
     assert "kube-state-metrics" not in found.images
 

@@ -1,10 +1,10 @@
 """A lock of the platform's third-party images, and answers of a cluster on which all of it can be deployed."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from tests.support.api_server_standin import Answer
 from tests.support.values import DIGEST
 
 NAMES = (
@@ -40,7 +40,7 @@ def platform_lock(folder: Path, names: Iterable[str] = NAMES) -> Path:
     return path
 
 
-def willing_cluster() -> dict[str, Mapping[str, Any] | int]:
+def willing_cluster() -> dict[str, Answer]:
     """Answers by path of a cluster that has everything; metrics-server is somebody else's there."""
     return {
         REVIEWS: {"status": {"allowed": True}},
