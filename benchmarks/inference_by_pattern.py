@@ -7,17 +7,13 @@ same repetition of monolithic. The control is monolithic once more, under anothe
 `composition-shared` are stacks of this benchmark, made for it and removed with it.
 """
 
-import json
-import subprocess
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
-from benchmarks.command import PROJECT, QUIET, call, console, need
+from benchmarks.arms import measure, newest_records, own_stacks, values
+from benchmarks.command import QUIET, call, need
 from benchmarks.paired import LEAST_PAIRS, Comparison, compare, show
 
 BASELINE = "monolithic"
@@ -29,34 +25,9 @@ OWN_STACKS = {
         "config:\n  ros2bench:spec:\n    pattern: composition\n    composition:\n      process: shared\n"
     ),
 }
+METRIC = "inference_s"
+"""Seconds from capture to result, median of the frames of a repetition."""
 LIMITS = {"composition": 1.1}
-
-
-@contextmanager
-def own_stacks() -> Generator[None]:
-    """Make this benchmark's stacks, and remove them with their files."""
-    try:
-        for name, content in OWN_STACKS.items():
-            (PROJECT / f"Pulumi.{name}.yaml").write_text(content)
-            call("pulumi", "stack", "init", name, shows_progress=True)
-        yield
-    finally:
-        for name in OWN_STACKS:
-            subprocess.run(["pulumi", "destroy", "-s", name, *QUIET], check=False, cwd=PROJECT)
-            subprocess.run(["pulumi", "stack", "rm", name, "--yes"], check=False, cwd=PROJECT)
-            (PROJECT / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
-
-
-def medians(folder: Path) -> list[float]:
-    """Seconds from capture to result, median of the frames, of each repetition of a record."""
-    readings = pl.read_parquet(folder / "metrics.parquet")
-    chosen = readings.filter(
-        (pl.col("name") == "inference_s") & (pl.col("labels") == "{}") & (pl.col("repetition") >= 0)
-    )
-    values = chosen.sort("repetition")["value"]
-    if values.null_count():
-        raise ValueError(f"{folder}: a repetition has no inference_s")
-    return values.to_list()
 
 
 def comparisons(folders: dict[str, Path], *, seed: int) -> list[Comparison]:
@@ -66,39 +37,13 @@ def comparisons(folders: dict[str, Path], *, seed: int) -> list[Comparison]:
         folders: folder of the record of each arm.
         seed: seed of the intervals.
     """
-    baseline = medians(folders[BASELINE])
+    baseline = values(folders[BASELINE], METRIC)
     found: list[Comparison] = []
     for arm, folder in folders.items():
         if arm != BASELINE:
-            name = f"{'control: ' if arm == CONTROL else ''}{arm} / {BASELINE}, inference_s"
-            found.append(compare(name, medians(folder), baseline, seed=seed, limit=LIMITS.get(arm)))
+            name = f"{'control: ' if arm == CONTROL else ''}{arm} / {BASELINE}, {METRIC}"
+            found.append(compare(name, values(folder, METRIC), baseline, seed=seed, limit=LIMITS.get(arm)))
     return found
-
-
-def measure(arms: Sequence[str], repetitions: int, duration_s: float, seed: int, store: Path) -> None:
-    """Measure all arms in one campaign."""
-    words = ["python", "-m", "probes.run", "--cycles", "install", "--json", "--store", f"dir:{store}"]
-    for arm in arms:
-        words += ["-s", arm]
-    words += ["--repetitions", str(repetitions), "--duration-s", str(duration_s), "--seed", str(seed)]
-    call(*words, shows_progress=True)
-
-
-def newest_records(store: Path) -> dict[str, Path]:
-    """Folder of the newest complete record of each arm.
-
-    Raises:
-        typer.Exit: an arm has none.
-    """
-    found: dict[str, Path] = {}
-    for file in sorted(store.glob("runs/**/manifest.json"), key=lambda file: file.parent.name):
-        manifest = json.loads(file.read_bytes())
-        if manifest["state"] == "complete":
-            found[manifest["stack"]] = file.parent
-    if absent := [arm for arm in ARMS if arm not in found]:
-        console.print(f"{store} has no complete record of {', '.join(absent)}; measure again")
-        raise typer.Exit(3)
-    return {arm: found[arm] for arm in ARMS}
 
 
 def main(
@@ -111,15 +56,15 @@ def main(
 ) -> None:
     """Compare the patterns, with a control of monolithic against itself."""
     if compare_only:
-        show("inference_by_pattern", comparisons(newest_records(store), seed=seed), keep)
+        show("inference_by_pattern", comparisons(newest_records(store, ARMS), seed=seed), keep)
         return
     need("KUBECONFIG")
-    with own_stacks():
+    with own_stacks(OWN_STACKS):
         for arm in ARMS:
             call("pulumi", "up", "-s", arm, *QUIET, shows_progress=True)
             call("pulumi", "up", "-s", arm, *QUIET, environment={"ROS2BENCH_STATE": "parked"}, shows_progress=True)
-        measure(ARMS, repetitions, duration_s, seed, store.resolve())
-    show("inference_by_pattern", comparisons(newest_records(store), seed=seed), keep)
+        measure(ARMS, repetitions, duration_s, seed, store)
+    show("inference_by_pattern", comparisons(newest_records(store, ARMS), seed=seed), keep)
 
 
 if __name__ == "__main__":

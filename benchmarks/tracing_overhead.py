@@ -9,23 +9,20 @@ stacks of this benchmark, made for it and removed with it. Needs a platform with
 processor time) and tracing.enabled.
 """
 
-import json
-import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 
-from benchmarks.command import PROJECT, QUIET, call, console, need
+from benchmarks.arms import measure, newest_records, own_stacks, values
+from benchmarks.command import QUIET, call, need
 from benchmarks.paired import LEAST_PAIRS, Comparison, compare, show
 
 BASELINE = "untraced"
 CONTROL = "untraced-again"
 TRACED = "traced"
 NOWHERE = "traced-nowhere"
+ARMS = (BASELINE, CONTROL, TRACED, NOWHERE)
 PATTERN = "microservices"
 """The pattern with the most processes, each of which has an exporter of its own: the dearest for tracing."""
 CPU, LATENCY = "cpu_cores", "inference_s"
@@ -57,35 +54,6 @@ def stack_files(platform: str, rate_hz: float) -> dict[str, str]:
     }
 
 
-@contextmanager
-def own_stacks(files: dict[str, str]) -> Generator[None]:
-    """Make this benchmark's stacks, and remove them with their files."""
-    try:
-        for name, content in files.items():
-            (PROJECT / f"Pulumi.{name}.yaml").write_text(content)
-            call("pulumi", "stack", "init", name, shows_progress=True)
-        yield
-    finally:
-        for name in files:
-            subprocess.run(["pulumi", "destroy", "-s", name, *QUIET], check=False, cwd=PROJECT)
-            subprocess.run(["pulumi", "stack", "rm", name, "--yes"], check=False, cwd=PROJECT)
-            (PROJECT / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
-
-
-def values(folder: Path, metric: str) -> list[float]:
-    """A metric of each repetition of a record.
-
-    Raises:
-        ValueError: a repetition has none.
-    """
-    readings = pl.read_parquet(folder / "metrics.parquet")
-    chosen = readings.filter((pl.col("name") == metric) & (pl.col("labels") == "{}") & (pl.col("repetition") >= 0))
-    found = chosen.sort("repetition")["value"]
-    if found.null_count() or found.is_empty():
-        raise ValueError(f"{folder}: a repetition has no {metric}")
-    return found.to_list()
-
-
 def comparisons(folders: dict[str, Path], *, seed: int) -> list[Comparison]:
     """Each arm over the baseline, the control of each metric first; cores stand in the columns of seconds.
 
@@ -103,24 +71,6 @@ def comparisons(folders: dict[str, Path], *, seed: int) -> list[Comparison]:
     return found
 
 
-def newest_records(store: Path) -> dict[str, Path]:
-    """Folder of the newest complete record of each arm.
-
-    Raises:
-        typer.Exit: an arm has none.
-    """
-    found: dict[str, Path] = {}
-    for file in sorted(store.glob("runs/**/manifest.json"), key=lambda file: file.parent.name):
-        manifest = json.loads(file.read_bytes())
-        if manifest["state"] == "complete":
-            found[manifest["stack"]] = file.parent
-    arms = (BASELINE, CONTROL, TRACED, NOWHERE)
-    if absent := [arm for arm in arms if arm not in found]:
-        console.print(f"{store} has no complete record of {', '.join(absent)}; measure again")
-        raise typer.Exit(3)
-    return {arm: found[arm] for arm in arms}
-
-
 def main(
     store: Annotated[Path, typer.Option(help="Folder that keeps the records.")],
     platform: Annotated[str, typer.Option(help="Stack with machine readers and tracing.enabled.")] = "platform",
@@ -136,13 +86,10 @@ def main(
         need("KUBECONFIG")
         files = stack_files(platform, rate_hz)
         with own_stacks(files):
-            words = ["python", "-m", "probes.run", "--cycles", "install", "--json", "--store", f"dir:{store.resolve()}"]
-            for arm in files:
+            for arm in ARMS:
                 call("pulumi", "up", "-s", arm, *QUIET, environment={"ROS2BENCH_STATE": "parked"}, shows_progress=True)
-                words += ["-s", arm]
-            words += ["--repetitions", str(repetitions), "--duration-s", str(duration_s), "--seed", str(seed)]
-            call(*words, shows_progress=True)
-    show("tracing_overhead", comparisons(newest_records(store), seed=seed), keep)
+            measure(ARMS, repetitions, duration_s, seed, store)
+    show("tracing_overhead", comparisons(newest_records(store, ARMS), seed=seed), keep)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from probes.errors import ExitCode, ProbeError, UsageError
 from probes.panel_answers import Asking, DashboardAnswers, Scope, faults, scope_of
 from probes.platform_programs import Connect, observability_of, platform_outputs
 from probes.prometheus import NAME, Prometheus, Span
+from probes.report.page_file import write_page
 from probes.target import PulumiTarget
 from stacks.outputs import ProgramEndpoint, StackOutputs
 
@@ -142,7 +143,7 @@ def panels(
         is_experiment = outputs.kind != "platform"
         scope = scope_of(outputs.stack, outputs.spec, is_experiment=is_experiment, topic=topic, window=window)
         found = asyncio.run(asked(endpoint, span, scope, wanted, screen))
-        _write(output, render(found, span, PageFacts(outputs.stack, outputs.pattern, window)))
+        write_page(output, render(found, span, PageFacts(outputs.stack, outputs.pattern, window)))
     except ProbeError as problem:
         screen.error(problem)
         raise typer.Exit(problem.exit_code) from None
@@ -162,16 +163,6 @@ def told(found: tuple[DashboardAnswers, ...], screen: Screen) -> None:
         for answer in each.answers:
             if answer.verdict != "found":
                 screen.line(f"  {answer.panel.title}: {answer.verdict}: {answer.why}")
-
-
-def _write(output: Path, page: str) -> None:
-    try:
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"The page cannot be written to {output}: {error.strerror or error}.",
-            next_step="name another file with -o",
-        ) from None
 
 
 if __name__ == "__main__":

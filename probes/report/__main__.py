@@ -15,6 +15,7 @@ from probes.records import RecordStore
 from probes.report.contents import Contents
 from probes.report.gather import gather
 from probes.report.page import render
+from probes.report.page_file import write_page
 from probes.report.record_folder import RecordFolder, record_folder
 from probes.report.scope import choose
 from probes.report.swaps import with_swaps
@@ -116,21 +117,11 @@ def report(
     screen = Screen()
     try:
         page = render(read_contents(tuple(selectors or ()), store, baseline, screen))
-        _write(output, page)
+        write_page(output, page)
     except ProbeError as problem:
         screen.error(problem)
         raise typer.Exit(problem.exit_code) from None
     screen.line(f"report: {output} ({output.stat().st_size / 1e6:.1f} MB, opens without a network)")
-
-
-def _write(output: Path, page: str) -> None:
-    try:
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"The page cannot be written to {output}: {error.strerror or error}.",
-            next_step="name another file with -o",
-        ) from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from benchmarks import inference_by_pattern, page, update_overlay_against_monolithic
+from benchmarks.arms import newest_records
 
 
 def record(store: Path, stack: str, values_s: list[float], *, state: str = "complete", run: str = "1") -> None:
@@ -30,7 +31,7 @@ def test_each_arm_is_paired_with_the_same_repetition_of_monolithic(tmp_path: Pat
     for arm in inference_by_pattern.ARMS:
         factor = 1.2 if arm == "microservices" else 1.0
         record(tmp_path, arm, [factor * value for value in baseline])
-    found = inference_by_pattern.comparisons(inference_by_pattern.newest_records(tmp_path), seed=1)
+    found = inference_by_pattern.comparisons(newest_records(tmp_path, inference_by_pattern.ARMS), seed=1)
     ratios = {one.name: one.ratio for one in found}
     assert found[0].name == "control: monolithic-again / monolithic, inference_s"
     assert ratios["microservices / monolithic, inference_s"] == pytest.approx(1.2)
@@ -42,13 +43,13 @@ def test_a_newer_run_that_failed_does_not_count(tmp_path: Path) -> None:
     for arm in inference_by_pattern.ARMS:
         record(tmp_path, arm, [0.02, 0.02, 0.02])
     record(tmp_path, "overlay", [9.0, 9.0, 9.0], state="invalid", run="2")
-    assert inference_by_pattern.newest_records(tmp_path)["overlay"].name == "run=1-overlay"
+    assert newest_records(tmp_path, inference_by_pattern.ARMS)["overlay"].name == "run=1-overlay"
 
 
 def test_an_arm_without_a_record_ends_the_comparison(tmp_path: Path) -> None:
     record(tmp_path, "monolithic", [0.02, 0.02, 0.02])
     with pytest.raises(typer.Exit):
-        inference_by_pattern.newest_records(tmp_path)
+        newest_records(tmp_path, inference_by_pattern.ARMS)
 
 
 def test_each_change_of_the_detector_is_another_program_of_the_same_length(tmp_path: Path) -> None:

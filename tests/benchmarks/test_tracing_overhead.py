@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from benchmarks import tracing_overhead as overhead
+from benchmarks.arms import newest_records
 from stacks.reading import read_spec
 
 
@@ -43,7 +44,7 @@ def test_each_arm_is_paired_with_the_same_repetition_of_the_baseline(tmp_path: P
         overhead.NOWHERE: 1.2,
     }.items():
         record(tmp_path, arm, [factor * value for value in baseline])
-    found = overhead.comparisons(overhead.newest_records(tmp_path), seed=1)
+    found = overhead.comparisons(newest_records(tmp_path, overhead.ARMS), seed=1)
     assert [one.name for one in found][:3] == [
         "control: untraced-again / untraced, cpu_cores",
         "traced / untraced, cpu_cores",
@@ -56,4 +57,4 @@ def test_each_arm_is_paired_with_the_same_repetition_of_the_baseline(tmp_path: P
 def test_an_arm_without_a_record_ends_the_comparison(tmp_path: Path) -> None:
     record(tmp_path, overhead.BASELINE, [1.0, 1.0, 1.0])
     with pytest.raises(typer.Exit):
-        overhead.newest_records(tmp_path)
+        newest_records(tmp_path, overhead.ARMS)
