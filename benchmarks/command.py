@@ -10,7 +10,7 @@ from rich.console import Console
 
 PROJECT = Path(__file__).parents[1]
 QUIET = ("--yes", "--skip-preview", "--suppress-outputs")
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def call(
@@ -45,12 +45,12 @@ def call(
     return done.stdout
 
 
-def need(variable: str) -> None:
+def need(*variables: str) -> None:
     """End with a sentence where the lab's environment, or that of a cluster of one's own, is not set.
 
     Raises:
-        typer.Exit: the variable is not set.
+        typer.Exit: one of the variables is not set.
     """
-    if variable not in os.environ:
-        console.print(f'{variable} is not set. Type: eval "$(python -m lab env)"')
+    if absent := [name for name in variables if name not in os.environ]:
+        console.print(f'Not set: {", ".join(absent)}. Type: eval "$(python -m lab env)"')
         raise typer.Exit(2)

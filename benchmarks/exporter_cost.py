@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from benchmarks.command import console, need
 from benchmarks.paired import Comparison, compare, show
 from benchmarks.recorder_against_subscriber import run_in_pod
 from components.image import read_lock
 
 MOST_SHARE = 0.05
 PROGRAM = ("python3", "-m", "ros2bench_recorder.benchmark.scraped")
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def evaluate(rounds: Sequence[Mapping[str, Any]], window_s: float, seed: int) -> tuple[Comparison, ...]:
@@ -51,9 +50,7 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Measure what the exporter costs, after a control."""
-    if "KUBECONFIG" not in os.environ or "ROS2BENCH_IMAGES_LOCK" not in os.environ:
-        console.print('KUBECONFIG or ROS2BENCH_IMAGES_LOCK is not set. Type: eval "$(python -m lab env)"')
-        raise typer.Exit(2)
+    need("KUBECONFIG", "ROS2BENCH_IMAGES_LOCK")
     image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
     asked = {"topics": topics, "rate-hz": rate_hz, "rounds": rounds, "window-s": window_s, "seed": seed}
     lines = run_in_pod(image, [f"--{name}={value}" for name, value in asked.items()], PROGRAM)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from benchmarks.command import console, need
 from benchmarks.paired import Comparison, compare, show
 from components.deployment import restricted_context
 from components.image import read_lock
@@ -34,7 +34,6 @@ MOST_INTERVAL_RATIO = 0.10
 SOCKET_BUFFER_BYTES = 4_194_304
 LONGEST_S = 3600
 USER = 10001
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -195,9 +194,7 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
 ) -> None:
     """Compare the recorder with an ordinary subscriber, after a control of two of these."""
-    if "KUBECONFIG" not in os.environ or "ROS2BENCH_IMAGES_LOCK" not in os.environ:
-        console.print('KUBECONFIG or ROS2BENCH_IMAGES_LOCK is not set. Type: eval "$(python -m lab env)"')
-        raise typer.Exit(2)
+    need("KUBECONFIG", "ROS2BENCH_IMAGES_LOCK")
     image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
     asked = {
         "topics": topics,

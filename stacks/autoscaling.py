@@ -6,7 +6,7 @@ nothing, and says so only in its own status.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pulumi
@@ -92,12 +92,7 @@ def plan(
             authority=_authority(spec, rendered=api is None),
         )
     if wanted.recommender.enabled:
-        decided = AutoscalingPlan(
-            adapter=decided.adapter,
-            prometheus_url=decided.prometheus_url,
-            authority=decided.authority,
-            recommender=images.reference(vpa.IMAGE),
-        )
+        decided = replace(decided, recommender=images.reference(vpa.IMAGE))
     if api is not None and decided.adapter is not None:
         _check_nobody_else_serves(stack, namespace, api)
     if api is not None and decided.recommender is not None:
