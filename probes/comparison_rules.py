@@ -81,6 +81,8 @@ RULES: Mapping[str, Rule] = {
     "memory_bytes": Rule("resources", "lower"),
     "memory_peak_bytes": Rule("resources", "lower"),
     "memory_limit_ratio": Rule("resources"),
+    "foreign_cpu_ratio": Rule("resources"),
+    "stolen_cpu_ratio": Rule("resources"),
     "network_lost_ratio": Rule("network", "lower"),
     "first_message_s": Rule("deployment", "lower"),
     "service_gap_s": Rule("updates", "lower", practical_threshold=TAIL),

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from probes.errors import ProbeError
-from probes.gates import passed_text
+from probes.gate_text import passed_text
 
 if TYPE_CHECKING:
     # For its type alone: importing it takes longer than most commands that only read.

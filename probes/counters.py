@@ -16,7 +16,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     ),
     "processes": ("pod_uid", "container_id", "pid", "name", "cpu_ns", "rss_bytes"),
     "machine": (
-        "cpu_busy_ns", "cpu_total_ns", "memory_available_bytes", "io_read_bytes", "io_write_bytes",
+        "cpu_busy_ns", "cpu_total_ns", "cpu_stolen_ns", "memory_available_bytes", "io_read_bytes", "io_write_bytes",
         "network_received_bytes", "network_sent_bytes", "load_1m",
     ),
     "power": ("rail", "power_w", "energy_j", "is_total"),

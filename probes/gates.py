@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from probes.clock_steps import step_ns
 from probes.cluster import Machine
 from probes.evidence import Readers, ReaderSeries, RegimeEvidence
+from probes.foreign_load import ForeignLoad
 from probes.recorder import CaptureStatus
 from probes.samples import Samples, Window
 
@@ -146,30 +147,19 @@ def fault_verified(problems: Sequence[str]) -> Gate:
     return Gate("fault_verified", not problems, "; ".join(problems) or "a probe showed the fault as it was asked for")
 
 
-def quiet_machine(foreign: Mapping[str, float | str]) -> Gate:
+def quiet_machine(foreign: Mapping[str, ForeignLoad | str]) -> Gate:
     """Work of others on the application's machines takes time from what is measured.
 
     Args:
-        foreign: Share of each machine's processor time that was neither the application's nor the probes', or why
-            that is unknown; what nobody watched is said, and fails nothing.
+        foreign: What others used of each machine, or why that is unknown; what nobody watched is said, and fails
+            nothing.
     """
-    known = {machine: share for machine, share in foreign.items() if not isinstance(share, str)}
-    unknown = [f"{machine} not watched: {share}" for machine, share in foreign.items() if isinstance(share, str)]
-    said = [f"{machine} {share:.0%} foreign load" for machine, share in known.items()]
-    is_quiet = all(share <= FOREIGN_LOAD_LIMIT for share in known.values())
+    known = {machine: load for machine, load in foreign.items() if not isinstance(load, str)}
+    unknown = [f"{machine} not watched: {load}" for machine, load in foreign.items() if isinstance(load, str)]
+    said = [
+        f"{machine} {load.used:.0%} foreign load" + (f", {load.stolen:.0%} stolen by its host" if load.stolen else "")
+        for machine, load in known.items()
+    ]
+    is_quiet = all(load.lost <= FOREIGN_LOAD_LIMIT for load in known.values())
     detail = ", ".join([*said, *unknown]) or "no machine of the application"
     return Gate("quiet_machine", is_quiet, detail, watched=bool(known) and not unknown)
-
-
-def passed_text(gates: Sequence[Mapping[str, Any]]) -> str:
-    """Say how many gates of a record held, and which of them nobody watched; none of them may have failed.
-
-    Args:
-        gates: Entries of a manifest; older ones do not tell whether they were watched.
-    """
-    unwatched = [gate for gate in gates if not gate.get("watched", True)]
-    if not unwatched:
-        return f"all {len(gates)} passed"
-    names = {gate["name"]: gate["detail"] for gate in unwatched}
-    said = "; ".join(f"{name} ({detail})" for name, detail in names.items())
-    return f"{len(gates) - len(unwatched)} passed, {len(unwatched)} not watched: {said}"

@@ -57,6 +57,7 @@ async def keep(bench: Bench, run: Run, repetition: int, begun: Begun, observed: 
         idle=begun.idle,
         timeline=_timeline(begun, observed, events, own),
         own_boot_id=boot_id(),
+        recorder_machine=begun.status.machine,
         machines=tuple(machines),
         faults=observed.faults,
         regime=regime,
@@ -64,7 +65,7 @@ async def keep(bench: Bench, run: Run, repetition: int, begun: Begun, observed: 
         network=joined(begun.network, observed.network),
         note=bench.world.screen.note,
     )
-    verdicts = judge(evidence, begun.status, observed, machines)
+    verdicts = judge(evidence, observed, machines)
     readings = of_repetition(await gather_all(run.measurements, evidence), repetition)
     tables = {
         "samples": samples_table(repetition, samples, observed.window),
@@ -140,9 +141,7 @@ def is_one_clock(status: RecorderStatus, machines: Sequence[Machine]) -> bool:
     return bool(machines) and all(machine.boot_id == status.boot_id for machine in machines)
 
 
-def judge(
-    evidence: Evidence, recorder: RecorderStatus, observed: Observed, machines: Sequence[Machine]
-) -> tuple[gates.Gate, ...]:
+def judge(evidence: Evidence, observed: Observed, machines: Sequence[Machine]) -> tuple[gates.Gate, ...]:
     """Put a repetition through every gate."""
     verdicts = (
         gates.enough_samples(evidence.samples, evidence.window),
@@ -152,7 +151,7 @@ def judge(
         gates.recorder_without_gap(evidence.capture),
         gates.no_clock_step(evidence.samples, evidence.readers),
         gates.clock_related(is_one_clock=evidence.is_one_clock),
-        gates.quiet_machine(foreign_loads(evidence, recorder.machine)),
+        gates.quiet_machine(foreign_loads(evidence)),
     )
     if evidence.faults:
         verdicts = (*verdicts, gates.fault_verified(observed.fault_problems))

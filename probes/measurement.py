@@ -64,6 +64,7 @@ class Evidence:
         idle: The same while the stack was parked, right before it was deployed; reasons where nobody asked for it.
         timeline: When pods reached their phases.
         own_boot_id: Boot id of the runner's machine.
+        recorder_machine: Machine of the recorder.
         machines: The cluster's machines.
         faults: What was injected.
         regime: What was on the machines before the install; None without a cycle.
@@ -86,6 +87,7 @@ class Evidence:
     idle: Readers = field(default_factory=dict[str, ReaderSeries | str])
     timeline: tuple[PhaseTime, ...] = ()
     own_boot_id: str = ""
+    recorder_machine: str = ""
     machines: tuple[Machine, ...] = ()
     faults: tuple[Fault, ...] = ()
     regime: RegimeEvidence | None = None

@@ -24,6 +24,8 @@ TITLES: Mapping[str, str] = {
     "cpu_limit_ratio": "Processor, share of the limit",
     "cpu_throttled_ratio": "Processor, held back by the limit",
     "memory_limit_ratio": "Memory, share of the limit",
+    "foreign_cpu_ratio": "Processor time of others",
+    "stolen_cpu_ratio": "Processor time taken by the host",
     "memory_peak_bytes": "Memory, most ever charged",
     "gpu_memory_bytes": "GPU memory",
     "memory_bytes": "Memory",

@@ -90,6 +90,7 @@ def _row(columns: tuple[str, ...], at_ns: int, since_ns: int) -> tuple[Cell, ...
         "cpu_ns": since_ns // 2,
         "cpu_busy_ns": since_ns,
         "cpu_total_ns": 2 * since_ns,
+        "cpu_stolen_ns": 0,
         "load_1m": 0.5,
         "power_w": 5.0,
         "energy_j": since_ns / SECOND * 5.0,

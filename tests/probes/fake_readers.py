@@ -114,7 +114,7 @@ class FakeReader:
         own_ns = since_ns // 2
         if kind == "machine":
             busy_ns = round(self.foreign_cores * since_ns) + own_ns * len(pods)
-            return [empty | {"cpu_busy_ns": busy_ns, "cpu_total_ns": CORES * since_ns}]
+            return [empty | {"cpu_busy_ns": busy_ns, "cpu_total_ns": CORES * since_ns, "cpu_stolen_ns": 0}]
         if kind == "containers":
             return [empty | {"pod_uid": uid, "container_id": f"c-{uid}", "cpu_ns": own_ns} for uid in pods]
         if kind == "power" and self.power_w:

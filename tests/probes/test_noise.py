@@ -1,13 +1,17 @@
 """Guards against noise: foreign load, stepping clocks, and the floor below which a difference means nothing."""
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from probes.evidence import ReaderSeries, RegimeEvidence, SeriesTable
-from probes.foreign_load import foreign_loads
-from probes.gates import no_clock_step, passed_text, quiet_machine, regime_proved
+from probes.foreign_load import ForeignLoad, foreign_loads
+from probes.gate_text import passed_text
+from probes.gates import no_clock_step, quiet_machine, regime_proved
+from probes.measurements.disturbance import Measured as Disturbance
+from probes.measurements.disturbance import worst
 from probes.noise_floor import interval_of_ratio, ratios
 from probes.readings import Reading
 from probes.samples import NO_SAMPLES
@@ -30,29 +34,54 @@ def with_busy(series: ReaderSeries, per_second_ns: float) -> ReaderSeries:
 @pytest.mark.parametrize(("busy_cores", "foreign"), [(0.5, 0.0), (0.7, 0.1), (1.5, 0.5), (2.0, 0.75)])
 def test_foreign_load_is_what_neither_pods_nor_probes_used(busy_cores: float, foreign: float) -> None:
     evidence = replace(whole(), readers={"edge": with_busy(series_of(), busy_cores)})
-    (share,) = foreign_loads(evidence, "elsewhere").values()
-    assert share == pytest.approx(foreign, abs=0.001)
+    (share,) = foreign_loads(replace(evidence, recorder_machine="elsewhere")).values()
+    assert isinstance(share, ForeignLoad)
+    assert share.used == pytest.approx(foreign, abs=0.001)
     assert quiet_machine({"edge": share}).passed == (foreign <= 0.4)
 
 
 def test_the_recorder_and_the_reader_are_not_foreign() -> None:
     series = replace(with_busy(series_of(), 0.605), cpu_ns=series_of().stopped_ns - series_of().started_ns)
     evidence = replace(whole(), readers={"edge": replace(series, cpu_ns=series.cpu_ns // 10)})
-    assert foreign_loads(evidence, "edge")["edge"] == pytest.approx(0.0, abs=1e-6)
-    assert foreign_loads(evidence, "elsewhere")["edge"] == pytest.approx(0.0025, abs=1e-4)
+    for machine, used in (("edge", 0.0), ("elsewhere", 0.0025)):
+        load = foreign_loads(replace(evidence, recorder_machine=machine))["edge"]
+        assert isinstance(load, ForeignLoad)
+        assert load.used == pytest.approx(used, abs=1e-4)
+
+
+def test_what_a_host_takes_away_is_told_and_counts() -> None:
+    series = with_busy(series_of(), 0.7)
+    table = series.tables["machine"]
+    index, begin = table.columns.index("cpu_stolen_ns"), int(str(table.rows[0][0]))
+    rows = tuple((*row[:index], (int(str(row[0])) - begin) // 2, *row[index + 1 :]) for row in table.rows)
+    robbed = replace(series, tables={**series.tables, "machine": SeriesTable(table.columns, rows)})
+    evidence = replace(whole(), readers={"edge": robbed})
+    found = {reading.key: reading for reading in asyncio.run(Disturbance().gather(evidence))}
+    assert found["foreign_cpu_ratio"].value == pytest.approx(0.1, abs=0.001)
+    assert found["stolen_cpu_ratio"].value == found["stolen_cpu_ratio{machine=edge}"].value == pytest.approx(0.25)
+    (load,) = foreign_loads(evidence).values()
+    gate = quiet_machine({"edge": load})
+    assert gate.passed
+    assert gate.detail == "edge 10% foreign load, 25% stolen by its host"
+    assert not quiet_machine({"edge": ForeignLoad(0.2, 0.25)}).passed
+
+
+def test_of_several_machines_the_most_disturbed_one_counts() -> None:
+    assert worst((ForeignLoad(0.1, 0.0), ForeignLoad(0.0, 0.2))) == ForeignLoad(0.1, 0.2)
+    assert worst((ForeignLoad(0.1, 0.0), "machine_reader_cut")) == "machine_reader_cut"
 
 
 def test_what_nobody_watched_is_said() -> None:
     evidence = replace(whole(), readers={"edge": "no_platform"})
-    gate = quiet_machine(foreign_loads(evidence, "edge"))
+    gate = quiet_machine(foreign_loads(evidence))
     assert (gate.passed, gate.watched, gate.detail) == (True, False, "edge not watched: no_platform")
-    watched = quiet_machine({"edge": 0.1})
+    watched = quiet_machine({"edge": ForeignLoad(0.1, 0.0)})
     said = passed_text([each.as_record() for each in (watched, gate)])
     assert said == "1 passed, 1 not watched: quiet_machine (edge not watched: no_platform)"
     older = {"name": "quiet_machine", "passed": True, "detail": "edge 10% foreign load", "repetition": 0}
     assert passed_text([older]) == "all 1 passed"
     empty = replace(whole(), readers={"edge": series_of(empty=True)})
-    assert foreign_loads(empty, "edge") == {"edge": "too_few_samples"}
+    assert foreign_loads(empty) == {"edge": "too_few_samples"}
 
 
 def test_a_clock_step_on_any_machine_is_found() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probes.comparison import Settings
-from probes.gates import passed_text
+from probes.gate_text import passed_text
 from probes.quantity import parse_quantity
 from probes.repetition_samples import NOT_IN_RECORD
 from probes.report.amounts import SPACE, amount, number

@@ -45,6 +45,12 @@ FAMILIES: Mapping[str, Mapping[str, Family]] = {
             'Processor time in all.',
             SECOND_NS,
         ),
+        'cpu_stolen_ns': (
+            'machine_cpu_stolen_seconds_total',
+            'counter',
+            'Processor time that the host gave to other guests.',
+            SECOND_NS,
+        ),
         'memory_available_bytes': (
             'machine_memory_available_bytes',
             'gauge',

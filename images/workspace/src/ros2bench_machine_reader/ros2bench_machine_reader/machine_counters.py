@@ -49,6 +49,7 @@ class MachineCounters:
         self._readers: Mapping[str, Callable[[Mapping[str, bytes]], float]] = {
             'cpu_busy_ns': lambda found: processor_ticks(found['stat'])[0] * tick_ns,
             'cpu_total_ns': lambda found: processor_ticks(found['stat'])[1] * tick_ns,
+            'cpu_stolen_ns': lambda found: processor_ticks(found['stat'])[2] * tick_ns,
             'memory_available_bytes': lambda found: available_bytes(found['meminfo']),
             'io_read_bytes': lambda found: disk_bytes(found['diskstats'], disks)[0],
             'io_write_bytes': lambda found: disk_bytes(found['diskstats'], disks)[1],
@@ -87,10 +88,11 @@ class MachineCounters:
             return None
 
 
-def processor_ticks(content: bytes) -> tuple[int, int]:
-    """Busy and total ticks of all processors, from the first line of /proc/stat.
+def processor_ticks(content: bytes) -> tuple[int, int, int]:
+    """Busy, total and stolen ticks of all processors, from the first line of /proc/stat.
 
-    Busy is user, nice, system, irq and softirq; not idle, iowait and what another guest took.
+    Busy is user, nice, system, irq and softirq; not idle, iowait and what another guest took,
+    which is stolen.
 
     Raises:
         ValueError: it is no such line.
@@ -100,7 +102,7 @@ def processor_ticks(content: bytes) -> tuple[int, int]:
         raise ValueError(f'{content[:40]!r} is no first line of /proc/stat')
     user, nice, system, idle, iowait, irq, softirq, steal = (whole(value) for value in values[:8])
     busy = user + nice + system + irq + softirq
-    return busy, busy + idle + iowait + steal
+    return busy, busy + idle + iowait + steal, steal
 
 
 def available_bytes(content: bytes) -> int:

@@ -28,6 +28,7 @@ COLUMNS = {
     'machine': (
         'cpu_busy_ns',
         'cpu_total_ns',
+        'cpu_stolen_ns',
         'memory_available_bytes',
         'io_read_bytes',
         'io_write_bytes',
