@@ -49,6 +49,11 @@ def machine_cpu() -> Panel:
     return lines("Machines: processor time in use", machines.machine_cpu, needs=(READERS,))
 
 
+def machine_cpu_stolen() -> Panel:
+    """Stolen time of each machine."""
+    return lines("Machines: processor time taken by the host", machines.machine_cpu_stolen, needs=(READERS,))
+
+
 def machine_load() -> Panel:
     """Load of the machines."""
     return lines("Machines: load", machines.machine_load, needs=(READERS,))
@@ -79,7 +84,17 @@ DASHBOARD = Dashboard(
     title="Resources",
     description="What pods use and what machines have left, from the counters that records keep, too.",
     rows=(
-        Row("Processor", (container_cpu(), cpu_of_request(), container_throttled(), machine_cpu(), machine_load())),
+        Row(
+            "Processor",
+            (
+                container_cpu(),
+                cpu_of_request(),
+                container_throttled(),
+                machine_cpu(),
+                machine_cpu_stolen(),
+                machine_load(),
+            ),
+        ),
         Row("Memory", (container_memory(), memory_of_limit(), container_memory_peak(), machine_memory())),
         Row("Disks and network", (container_io(), machine_io(), disk_free(), machine_network())),
     ),

@@ -46,6 +46,7 @@ MACHINE_READER: Mapping[str, tuple[str, ...]] = {
         f"ros2bench_machine_{name}": ()
         for name in (
             "cpu_busy_seconds_total",
+            "cpu_stolen_seconds_total",
             "cpu_seconds_total",
             "memory_available_bytes",
             "io_read_bytes_total",

@@ -63,9 +63,9 @@ def test_what_is_no_line_of_a_process_is_refused_or_has_all_fields(content: byte
 
 def test_the_machines_row_counts_hardware_once(tmp_path: Path) -> None:
     found = machine.MachineCounters(*files.machine(tmp_path))
-    ((*times, busy, total, available, read, written, received, sent, load),) = found.read(5, 6)
+    ((*times, busy, total, stolen, available, read, written, received, sent, load),) = found.read(5, 6)
     assert times == [5, 6]
-    assert (busy, total) == (160 * TICK_NS, 987 * TICK_NS)
+    assert (busy, total, stolen) == (160 * TICK_NS, 987 * TICK_NS, 7 * TICK_NS)
     assert (available, read, written) == (60 * 1024, 10 * 512, 20 * 512)
     assert (received, sent, load) == (1000, 3000, 1.62)
     assert found.missing == {}

@@ -211,8 +211,8 @@ def folder(tmp_path: Path) -> Path:
 def test_the_command_says_what_it_did_and_what_does_not_verify(folder: Path) -> None:
     done = CliRunner().invoke(program.app, ["--store", f"dir:{folder}"])
     assert done.exit_code == 3
-    assert "2027-03-01  1 runs, 54 observations, written" in done.stdout
-    assert "2027-03-02  1 runs, 54 observations, written, 1 left out" in done.stdout
+    assert "2027-03-01  1 runs, 56 observations, written" in done.stdout
+    assert "2027-03-02  1 runs, 56 observations, written, 1 left out" in done.stdout
     assert "events.parquet is not there" in done.stderr
     assert "probes.verify" in done.stderr
     only = CliRunner().invoke(program.app, ["--store", f"dir:{folder}", "--since", "2027-03-03"])

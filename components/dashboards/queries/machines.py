@@ -53,6 +53,13 @@ machine_cpu = Query(
     legend="{{machine}}",
     description=f"Processor time in use, of all there is. {SHARED}",
 )
+machine_cpu_stolen = Query(
+    name="machine_cpu_stolen",
+    expression=f"{_rate('cpu_stolen_seconds_total')} / {_rate('cpu_seconds_total')}",
+    unit=Unit.RATIO,
+    legend="{{machine}}",
+    description="Processor time that the host of a virtual machine gave to its other guests; 0 on hardware of its own.",
+)
 machine_load = Query(
     name="machine_load",
     expression=f"max by (machine) (ros2bench_machine_load_1m{{{MACHINE}}})",

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.image
 THRESHOLDS = Thresholds(power_budget_watts=55)
 READER_ROWS: dict[str, list[list[Any]]] = {
     "containers": [[0, 0, "uid", "id", 5, 1, 1, 10, 20, 30, 40]],
-    "machine": [[0, 0, 1, 2, 3, 4, 5, 6, 7, 0.5]],
+    "machine": [[0, 0, 1, 2, 0, 3, 4, 5, 6, 7, 0.5]],
     "power": [[0, 0, "VDD_IN", 5.0, None, True]],
     "energy": [[0, 0, "VDD_IN", True, 10.0, 2.0]],
     "gpu": [[0, 0, "gpu0", 0.5, 1, 2, 60.0, 1_000_000_000]],

@@ -151,7 +151,9 @@ def read_kernel(
         if not due:
             return
         wanted = frozenset().union(*(capture.pods for capture in active))
-        rows = {**pods.read(wanted), machine.kind: machine.read(time.time_ns(), time.monotonic_ns())}
+        of_pods = pods.read(wanted)
+        of_machine = machine.read(time.time_ns(), time.monotonic_ns())
+        rows = {**of_pods, machine.kind: of_machine}
         missing = {**pods.missing, machine.kind: machine.missing}
         for capture in due:
             for kind, found in rows.items():
