@@ -3,7 +3,7 @@
 Faults and removals need a platform that allows them, which the tests of programs are not given.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
@@ -34,9 +34,9 @@ def allowed(journey: Journey, four_patterns: None) -> Generator[None]:
         destroyed(journey, *EXPERIMENTS, "platform")
 
 
-def measured(journey: Journey, line: str, **more: str) -> dict[str, Any]:
+def measured(journey: Journey, line: str, settings: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a command that makes a record, and fetch it."""
-    done = journey.in_lab(line, **more)
+    done = journey.in_lab(line, timeout_s=900, **(settings or {}))
     assert done.returncode == 0, done.stderr[-3000:]
     return manifest(journey, done.stdout + done.stderr)
 
@@ -76,8 +76,8 @@ def test_a_delay_between_machines_is_what_the_result_is_late_by(journey: Journey
     command = f"python -m probes.run -s microservices --platform platform --repetitions 1 {SHORT}"
     up(journey, "microservices", settings)
     try:
-        plain = measured(journey, command, **settings)
-        slow = measured(journey, f"{command} --fault delay_s={DELAY_S}", **settings)
+        plain = measured(journey, command, settings)
+        slow = measured(journey, f"{command} --fault delay_s={DELAY_S}", settings)
     finally:
         destroyed(journey, "microservices")
     assert slow["state"] == "complete"
