@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from components.refusal import Refusal
-from stacks import contract
+from stacks import contract, platform
 from stacks.network import health_ports
 from stacks.outputs import StackOutputs
 from stacks.plan import plan
@@ -24,17 +24,17 @@ RECORDER = "recorder"
 
 
 def described(stack: str, spec: StackSpec) -> StackOutputs:
-    """What an experiment would export; the identity of the cluster is `none`.
+    """What a stack would export; the identity of the cluster is `none`, and what is observed there is not told.
 
     Args:
         stack: Name of the stack.
         spec: What it is; its registry is not asked for the images.
 
     Raises:
-        Refusal: It is a platform, or what `pulumi preview` would refuse.
+        Refusal: What `pulumi preview` would refuse.
     """
     if spec.kind == "platform":
-        raise Refusal(f"Pulumi.{stack}.yaml: ros2bench:spec.kind: is platform; only an experiment is described")
+        return platform.outputs(stack, spec, cluster_uid=NO_CLUSTER_UID)
     unchecked = spec.model_copy(update={"images": spec.images.model_copy(update={"check_registry": False})})
     decided = plan(stack, unchecked, lambda: NO_CLUSTER)
     port = health_ports(spec.network, decided.pods)[RECORDER]

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,8 +16,9 @@ import typer
 import yaml
 
 from probes.baseline.command_line import CommandLineEngine
-from probes.baseline.containers import NAME, ContainerPlan, container_plans
-from probes.baseline.engine import Engine, chosen_engine
+from probes.baseline.containers import NAME, ContainerPlan, Manifest, container_plans, reader_plan
+from probes.baseline.engine import Engine, check_platform, chosen_engine
+from probes.baseline.groups import ControlGroups
 from probes.baseline.local_world import HEALTH_TIMEOUT_S, LocalTarget, answers, baseline_outputs, connector
 from probes.baseline.rootfs import RootfsEngine
 from probes.conclusion import run_campaign
@@ -32,14 +35,23 @@ from stacks.outputs import StackOutputs
 
 OVERRIDE_VARIABLE = "ROS2BENCH_SPEC_OVERRIDE"
 ONE_NETWORK = {"network": {"discovery": "host-network"}}
-"""Both containers share a network: unique ports, and multicast on the loopback device."""
+"""The containers share a network: unique ports, and multicast on the loopback device."""
+READER_ALONE = {
+    "machineReaders": {"allowFaults": False, "allowImageRemoval": False, "runtimeState": None, "runtimeClass": None},
+    "observability": {"mode": "none"},
+    "tracing": {"enabled": False},
+    "logs": {"mode": "none"},
+    "autoscaling": {"adapter": {"enabled": False}, "recommender": {"enabled": False}},
+    "gpu": {"devicePlugin": {"enabled": False}, "runtimeClass": {"enabled": False}},
+}
+"""Of a platform the machine reader is wanted, and of that what it reads: the rest is about containers of Kubernetes."""
 DEFAULTS = Durations()
 POLL_S = 0.1
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def stack_tool(module: str, words: Sequence[str], override: Path) -> str:
-    """Run one of the stack's own tools with the baseline's network; gives what it prints.
+    """Run one of the stack's own tools with an override; gives what it prints.
 
     Raises:
         UsageError: It refuses the stack; the message is its own.
@@ -61,22 +73,43 @@ def stack_tool(module: str, words: Sequence[str], override: Path) -> str:
 
 def read_stack(stack: str, folder: Path) -> tuple[StackOutputs, ContainerPlan, ContainerPlan]:
     """Read a stack's contract, and its recorder and application as containers."""
-    override = folder / "override.yaml"
-    override.write_text(yaml.safe_dump(ONE_NETWORK), encoding="utf-8")
-    described = StackOutputs.model_validate_json(stack_tool("stacks.describe", ["-s", stack], override))
-    rendered = folder / "manifests"
-    stack_tool("stacks.render", ["-s", stack, "-o", str(rendered)], override)
-    manifests: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) for path in sorted(rendered.glob("*.yaml"))]
+    described, manifests = _described_and_rendered(stack, ONE_NETWORK, folder / "read_stack")
     recorder, application = container_plans(manifests)
     return baseline_outputs(described, recorder.port), recorder, application
 
 
-def make_engine(name: str, folder: Path) -> Engine:
+def read_platform(platform: str, folder: Path) -> tuple[StackOutputs, ContainerPlan]:
+    """Read a platform's contract, and its machine reader as a container.
+
+    Raises:
+        UsageError: It has none.
+    """
+    described, manifests = _described_and_rendered(platform, READER_ALONE, folder / "read_platform")
+    if described.machine_readers is None:
+        raise UsageError(
+            f"Stack {platform} ({described.kind}) has no machine readers, so there is none to run.",
+            next_step=f"set machineReaders.enabled in Pulumi.{platform}.yaml, then the same command again",
+        )
+    return described, reader_plan(manifests)
+
+
+def _described_and_rendered(
+    stack: str, changes: Mapping[str, Any], folder: Path
+) -> tuple[StackOutputs, list[Manifest]]:
+    folder.mkdir()
+    override, rendered = folder / "override.yaml", folder / "manifests"
+    override.write_text(yaml.safe_dump(changes), encoding="utf-8")
+    described = StackOutputs.model_validate_json(stack_tool("stacks.describe", ["-s", stack], override))
+    stack_tool("stacks.render", ["-s", stack, "-o", str(rendered)], override)
+    return described, [yaml.safe_load(path.read_text()) for path in sorted(rendered.glob("*.yaml"))]
+
+
+def make_engine(name: str, folder: Path, groups: ControlGroups | None) -> Engine:
     """Make the engine of that name."""
     if name != "buildah":
         return CommandLineEngine(name, folder)
     authority = os.environ.get("ROS2BENCH_REGISTRY_CA")
-    return RootfsEngine(cache_home() / "containers", folder, Path(authority) if authority else None)
+    return RootfsEngine(cache_home() / "containers", folder, Path(authority) if authority else None, groups)
 
 
 async def wait_until_ready(engine: Engine, plan: ContainerPlan, timeout_s: float) -> None:
@@ -101,13 +134,16 @@ async def wait_until_ready(engine: Engine, plan: ContainerPlan, timeout_s: float
 
 
 def measure(engine: Engine, stack: str, folder: Path, request: Request, screen: Screen) -> int:
-    """Run recorder and application, and measure; gives the exit code."""
+    """Run recorder, application and, of the platform that is named, the machine reader; measure; give the exit code."""
     outputs, recorder, application = read_stack(stack, folder)
-    target = LocalTarget(engine, application, outputs)
+    platform, reader = read_platform(request.platform, folder) if request.platform else (None, None)
+    target = LocalTarget(engine, application, outputs, platform)
+    probes = (recorder, reader) if reader else (recorder,)
     screen.step("images and network")
-    engine.prepare((recorder, application))
-    engine.start(recorder)
-    asyncio.run(wait_until_ready(engine, recorder, request.durations.ready_timeout_s))
+    engine.prepare((*probes, application))
+    for probe in probes:
+        engine.start(probe)
+        asyncio.run(wait_until_ready(engine, probe, request.durations.ready_timeout_s))
     if request.cycles == "none":
         screen.step("start the nodes")
         target.switch(NAME, "running")
@@ -123,6 +159,13 @@ def baseline(
     ] = "monolithic",
     engine: Annotated[
         str | None, typer.Option(help="buildah (as root), docker or podman. Default: the first on PATH.")
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            help="Stack whose machine reader runs beside the nodes, so that processor time, memory, I/O and power are "
+            "known; with --engine buildah. Default: none."
+        ),
     ] = None,
     cycles: Annotated[
         Literal["none", "install"],
@@ -145,23 +188,24 @@ def baseline(
     """
     screen = Screen(as_json=as_json)
     durations = Durations(warmup_s=warmup_s, window_s=duration_s, cool_down_s=cool_down_s)
-    request = Request((NAME,), repetitions, cycles, durations, seed, store)
+    request = Request((NAME,), repetitions, cycles, durations, seed, store, platform=platform)
+    groups = ControlGroups(screen.note) if platform else None
     code: int = ExitCode.COMMITTED
     with tempfile.TemporaryDirectory(prefix="ros2bench-baseline-") as name:
-        chosen: Engine | None = None
         try:
-            chosen = make_engine(chosen_engine(engine), Path(name))
-            code = measure(chosen, stack, Path(name), request, screen)
+            program = chosen_engine(engine)
+            check_platform(program, platform)
+            with closing(make_engine(program, Path(name), groups)) as chosen:
+                code = measure(chosen, stack, Path(name), request, screen)
         except ProbeError as problem:
             screen.error(problem)
             code = problem.exit_code
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
-        finally:
-            if chosen is not None:
-                chosen.close()
     raise typer.Exit(code)
 
 
 if __name__ == "__main__":
+    # As Ctrl-C, also while images are pulled: programs, mounts and control groups are to be gone afterwards.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

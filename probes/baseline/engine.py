@@ -1,4 +1,4 @@
-"""What runs the two containers: by mounted images (`rootfs`), or docker and podman (`command_line`)."""
+"""What runs the containers: by mounted images (`rootfs`), or docker and podman (`command_line`)."""
 
 import shutil
 import subprocess
@@ -7,9 +7,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from probes.baseline.containers import ContainerPlan
+from probes.baseline.groups import Group
 from probes.errors import TargetError, UsageError
 
 ENGINES = ("buildah", "docker", "podman")
+GROUPING = "buildah"
+"""The engine whose containers a machine reader can tell from others."""
 STOP_LIMIT_S = 10.0
 
 
@@ -20,8 +23,8 @@ class Engine(Protocol):
         """Have the images, and a network for these containers."""
         ...
 
-    def start(self, plan: ContainerPlan) -> None:
-        """Start a container; returns at once."""
+    def start(self, plan: ContainerPlan) -> Group | None:
+        """Start a container; returns at once, with its control group if it was given one."""
         ...
 
     def stop(self, name: str) -> None:
@@ -80,3 +83,17 @@ def chosen_engine(wanted: str | None) -> str:
             next_step="apt-get install buildah, or install docker or podman",
         )
     return wanted
+
+
+def check_platform(engine: str, platform: str | None) -> None:
+    """Check that the containers of an engine can be told apart by the machine reader of `--platform`.
+
+    Raises:
+        UsageError: They cannot.
+    """
+    if platform is not None and engine != GROUPING:
+        raise UsageError(
+            f"--platform {platform} needs --engine {GROUPING}: a machine reader finds containers by the names of their "
+            f"control groups, and those of {engine} are named otherwise.",
+            next_step=f"apt-get install buildah and choose --engine {GROUPING} as root, or leave --platform out",
+        )

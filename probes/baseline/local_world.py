@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ import httpx
 
 from probes.baseline.containers import NAME, ContainerPlan
 from probes.baseline.engine import Engine
+from probes.baseline.groups import Group
 from probes.cluster import Machine, Permission
 from probes.errors import UsageError
 from probes.phases import Sighting
@@ -50,34 +52,55 @@ def baseline_outputs(described: StackOutputs, recorder_port: int) -> StackOutput
     )
 
 
-class LocalTarget:
-    """Starts and ends the application's container; the recorder runs all the time."""
+@dataclass(frozen=True)
+class Start:
+    """A start of the application.
 
-    def __init__(self, engine: Engine, application: ContainerPlan, outputs: StackOutputs) -> None:
+    Attributes:
+        at_ns: When it was asked for.
+        group: Its control group; none where it has none of its own.
+    """
+
+    at_ns: int
+    group: Group | None
+
+
+class LocalTarget:
+    """Starts and ends the application's container; the others run all the time.
+
+    Args:
+        engine: What runs it.
+        application: Its container.
+        outputs: Contract of the baseline.
+        platform: Contract of the platform whose machine reader runs beside it.
+    """
+
+    def __init__(
+        self, engine: Engine, application: ContainerPlan, outputs: StackOutputs, platform: StackOutputs | None = None
+    ) -> None:
         self._engine = engine
         self._application = application
         self._outputs = outputs
-        self.started_ns: int | None = None
+        self._platform = platform
+        self.started: Start | None = None
 
     def choose(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """There is one."""
-        _ = names
-        return (NAME,)
+        """Nobody names another than these two."""
+        return names
 
     def outputs(self, stack: str) -> StackOutputs:
-        """Give the contract."""
-        _ = stack
-        return self._outputs
+        """Give the contract of the baseline, or that of the platform by its name."""
+        return self._platform if self._platform and self._platform.stack == stack else self._outputs
 
     def switch(self, stack: str, state: TargetState) -> None:
         """Start or end the application; returns when it has been started, or has ended."""
         _ = stack
         if state == "parked":
             self._engine.stop(self._application.name)
-            self.started_ns = None
-        elif self.started_ns is None:
-            self.started_ns = time.time_ns()
-            self._engine.start(self._application)
+            self.started = None
+        elif self.started is None:
+            at_ns = time.time_ns()
+            self.started = Start(at_ns, self._engine.start(self._application))
 
     def restore(self, stack: str) -> None:
         """Nothing of a parked baseline can get lost."""
@@ -122,13 +145,13 @@ class LocalCluster:
     async def pods(self, namespace: str | None, labels: Mapping[str, str] | str) -> list[dict[str, Any]]:
         """Give the application's processes as a pod, if they were started."""
         _ = namespace, labels
-        started_ns = self._target.started_ns
-        if started_ns is None:
+        start = self._target.started
+        if start is None:
             return []
         is_running = await asyncio.to_thread(self._engine.is_running, self._application.name)
         said = "" if is_running else await asyncio.to_thread(self._engine.said, self._application.name)
         is_ready = is_running and await answers(self._http)
-        return [pod_object(self._application, started_ns, is_ready=is_ready, ended=None if is_running else said)]
+        return [pod_object(self._application, start, is_ready=is_ready, ended=None if is_running else said)]
 
     async def machines(self) -> list[Machine]:
         """Give this machine."""
@@ -177,12 +200,11 @@ class LocalCluster:
             known = seen
             await asyncio.sleep(POLL_S)
 
-    def machine_readers(self, endpoint: MachineReaderEndpoint) -> AbstractAsyncContextManager[dict[str, str]]:
-        """There is none."""
-        raise UsageError(
-            f"The baseline has no machine readers (namespace {endpoint.namespace}).",
-            next_step="leave --platform out",
-        )
+    @asynccontextmanager
+    async def machine_readers(self, endpoint: MachineReaderEndpoint) -> AsyncGenerator[dict[str, str]]:
+        """Make the one machine reader reachable."""
+        async with self._engine.address(endpoint.port) as address:
+            yield {NAME: address}
 
     def recorder(self, endpoint: RecorderEndpoint) -> AbstractAsyncContextManager[str]:
         """Make the recorder reachable."""
@@ -197,23 +219,26 @@ async def answers(http: httpx.AsyncClient) -> bool:
         return False
 
 
-def pod_object(plan: ContainerPlan, started_ns: int, *, is_ready: bool, ended: str | None) -> dict[str, Any]:
+def pod_object(plan: ContainerPlan, start: Start, *, is_ready: bool, ended: str | None) -> dict[str, Any]:
     """Describe the application's processes as the API server describes a pod.
 
     Args:
         plan: What runs.
-        started_ns: When it was started; tells one start from the next.
+        start: Tells one start from the next.
         is_ready: Whether every node is ready.
         ended: What was printed last, if it has ended by itself.
     """
     state: dict[str, Any] = {"running": {}}
+    uid, identifier = str(start.at_ns), ""
+    if start.group is not None:
+        uid, identifier = start.group.pod_uid, f"{NAME}://{start.group.container_id}"
     if ended is not None:
         message = ended.strip().splitlines()[-1:] or ["it printed nothing"]
         state = {"waiting": {"reason": ENDED, "message": f"the bringup has ended: {message[0]}"}}
     return {
         "metadata": {
             "name": plan.name,
-            "uid": str(started_ns),
+            "uid": uid,
             "labels": {**APPLICATION_LABELS, "app.kubernetes.io/name": plan.name},
         },
         "spec": {"nodeName": NAME, "containers": []},
@@ -221,7 +246,7 @@ def pod_object(plan: ContainerPlan, started_ns: int, *, is_ready: bool, ended: s
             "phase": "Running" if ended is None else "Failed",
             "conditions": [{"type": "Ready", "status": "True" if is_ready else "False"}],
             "containerStatuses": [
-                {"name": plan.name, "restartCount": 0, "state": state, "image": plan.image, "containerID": ""}
+                {"name": plan.name, "restartCount": 0, "state": state, "image": plan.image, "containerID": identifier}
             ],
         },
     }

@@ -17,14 +17,22 @@ from probes.baseline.command_line import write_configuration
 from probes.baseline.containers import ContainerPlan
 from probes.baseline.engine import STOP_LIMIT_S, call
 from probes.baseline.forward import forwarded
+from probes.baseline.groups import ControlGroups, Group, joining
 from probes.errors import TargetError, UsageError
 
 TAIL_BYTES = 2000
 FORWARD_LIMIT_S = 5.0
 LOOPBACK = "ip link set lo up && ip link set lo multicast on && ip route add 224.0.0.0/4 dev lo && echo up && exec cat"
-# Arguments: root, user, folder of configuration files, then pairs: `file PATH`, `folder PATH`, `--`, then the command.
+# Arguments: root, user, folder of configuration files, then pairs: `file PATH`, `folder PATH`, `host HERE:PATH`, `--`,
+# then the command. Root that sees the machine has no capabilities, as in its pod; the image's own program drops them,
+# because without them nobody could change the root.
 ENTER = """
 set -eu
+read_only() {
+  while read -r _ _ _ _ place _; do
+    case "$place" in "$1"|"$1"/*) mount -o remount,ro,bind "$place" ;; esac
+  done < /proc/self/mountinfo
+}
 root=$1 user=$2 configuration=$3; shift 3
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
@@ -33,8 +41,11 @@ mount -t overlay -o "lowerdir=$root,upperdir=/mnt/upper,workdir=/mnt/work" overl
 mkdir -p "$at/proc" "$at/dev"
 number=0
 list=""
+sees_machine=""
 while [ "$1" != -- ]; do
-  mkdir -p "$at$2"
+  path=$at${2##*:}
+  mkdir -p "${path%/*}"
+  if [ "$1" = host ] && [ ! -d "${2%%:*}" ]; then : > "$path"; else mkdir -p "$path"; fi
   list="$list $1:$2"
   shift 2
 done
@@ -43,13 +54,18 @@ mount -o remount,ro,bind "$at"
 mount -t proc proc "$at/proc"
 mount --rbind /dev "$at/dev"
 for entry in $list; do
-  path=${entry#*:}
+  path=${entry##*:}
   case "$entry" in
     file:*) mount --bind "$configuration/$number" "$at$path"; mount -o remount,ro,bind "$at$path"
       number=$((number + 1)) ;;
     folder:*) mount -t tmpfs -o mode=1777 tmpfs "$at$path" ;;
+    host:*) source=${entry#host:}; mount --rbind "${source%%:*}" "$at$path"; read_only "$at$path"; sees_machine=yes ;;
   esac
 done
+if [ "$sees_machine" ] && [ "${user%%:*}" = 0 ]; then
+  exec chroot "$at" /usr/bin/setpriv --no-new-privs --inh-caps=-all --bounding-set=-all \
+    /usr/bin/env --ignore-environment --chdir=/tmp "$@"
+fi
 exec setpriv --no-new-privs chroot --userspec="$user" "$at" /usr/bin/env --ignore-environment --chdir=/tmp "$@"
 """
 
@@ -81,6 +97,7 @@ def enter_words(plan: ContainerPlan, image: MountedImage, configuration: Path) -
     words += [str(image.root), str(image.config.get("User") or "0:0"), str(configuration)]
     words += [word for folder in plan.files for word in ("file", folder)]
     words += [word for folder in plan.writable for word in ("folder", folder)]
+    words += [word for path, here in plan.host.items() for word in ("host", f"{here}:{path}")]
     words.append("--")
     words += [*image.config.get("Env", []), *(f"{name}={value}" for name, value in plan.environment.items())]
     return [*words, *(image.config.get("Entrypoint") or []), *plan.arguments]
@@ -93,9 +110,12 @@ class RootfsEngine:
         storage: Folder of buildah's storage; pulled layers stay there.
         folder: For configuration, logs and sockets.
         certificate_authority: File of the authority that signed the registry's certificate; None: the machine's.
+        groups: Gives every container a control group of its own; None: they stay in that of this program.
     """
 
-    def __init__(self, storage: Path, folder: Path, certificate_authority: Path | None) -> None:
+    def __init__(
+        self, storage: Path, folder: Path, certificate_authority: Path | None, groups: ControlGroups | None = None
+    ) -> None:
         if os.geteuid() != 0:
             raise UsageError(
                 "--engine buildah mounts images and makes a network namespace, which needs root.",
@@ -104,6 +124,8 @@ class RootfsEngine:
         self._storage = storage
         self._folder = folder
         self._authority = certificate_authority
+        self._groups = groups
+        self._joined: dict[str, Group] = {}
         self._images: dict[str, MountedImage] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._forwards: dict[int, subprocess.Popen[bytes]] = {}
@@ -121,20 +143,30 @@ class RootfsEngine:
             if plan.image not in self._images:
                 self._images[plan.image] = self._mounted(plan.image)
             write_configuration(plan, self._folder / plan.name)
+        if self._groups is not None:
+            self._groups.prepare()
 
-    def start(self, plan: ContainerPlan) -> None:
+    def start(self, plan: ContainerPlan) -> Group | None:
         """Start a container's program in a session of its own."""
         words = enter_words(plan, self._images[plan.image], self._folder / plan.name)
+        group = None
+        if self._groups is not None:
+            group = self._joined[plan.name] = self._groups.make()
+            words = joining(group, words)
         with self._log(plan.name).open("ab") as log:
             self._running[plan.name] = subprocess.Popen(
                 self._inside(words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        return group
 
     def stop(self, name: str) -> None:
         """End a container's program as a pod is ended, and whatever it has left behind."""
         process = self._running.pop(name, None)
         if process is not None:
             _end(process)
+        group = self._joined.pop(name, None)
+        if self._groups is not None and group is not None:
+            self._groups.remove(group)
 
     def is_running(self, name: str) -> bool:
         """Tell whether a container's program runs."""
@@ -168,16 +200,17 @@ class RootfsEngine:
 
     def close(self) -> None:
         """End every program, the network, and unmount the images."""
-        for name in list(self._running):
-            self.stop(name)
-        for process in self._forwards.values():
+        for process in (*self._running.values(), *self._forwards.values()):
             _end(process)
+        self._running.clear()
         if self._network is not None:
             self._network.kill()
             self._network.communicate()
         for image in self._images.values():
             self._buildah("rm", image.container)
         self._images.clear()
+        if self._groups is not None:
+            self._groups.close()
 
     def _mounted(self, reference: str) -> MountedImage:
         trust: list[str] = []

@@ -8,7 +8,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from components.refusal import Refusal
 from stacks import describe
 from stacks.outputs import StackOutputs
 from stacks.reading import KEY, read_spec
@@ -41,9 +40,11 @@ def test_ports_on_a_machines_network_are_its_own(environment: dict[str, str]) ->
     assert told["recorder"]["port"] == 18080
 
 
-def test_a_platform_is_no_experiment(environment: dict[str, str]) -> None:
-    with pytest.raises(Refusal, match="only an experiment"):
-        described(environment, "platform")
+def test_a_platform_says_where_its_machine_readers_listen(environment: dict[str, str]) -> None:
+    assert described(environment, "platform")["machineReaders"] is None
+    told = described(environment, "platform", machineReaders={"enabled": True})
+    assert (told["kind"], told["clusterUid"], told["application"]) == ("platform", "none", None)
+    assert told["machineReaders"]["port"] == 8090
 
 
 def test_the_command_prints_json_or_one_sentence(

@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
-from probes.baseline.containers import container_plans
+from probes.baseline.__main__ import ONE_NETWORK, READER_ALONE
+from probes.baseline.containers import container_plans, reader_plan
 from probes.errors import UsageError
 from stacks import rendering
+from stacks.override import merged
 from stacks.reading import KEY, read_spec
 from tests.support import values
 
 
 def rendered(tmp_path_factory: pytest.TempPathFactory, stack: str, **section: Any) -> list[dict[str, Any]]:
     environment = {"ROS2BENCH_IMAGES_LOCK": str(values.lock_file(tmp_path_factory.mktemp("lock")))}
-    spec = read_spec(stack, {KEY: {"network": {"discovery": "host-network"}, **section}}, environment)
+    spec = read_spec(stack, {KEY: {**ONE_NETWORK, **section}}, environment)
     return rendering.manifests(stack, spec)
 
 
@@ -70,3 +72,52 @@ def test_what_only_a_cluster_has_is_refused(
             pod["containers"][0].update(change)
     with pytest.raises(UsageError, match=words):
         container_plans(changed)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    readers = {
+        "enabled": True,
+        "allowFaults": True,
+        "allowImageRemoval": True,
+        "runtimeState": "/run/containerd/runc/k8s.io",
+        "power": {"source": "rapl"},
+    }
+    others = {"observability": {"mode": "builtin"}, "logs": {"mode": "loki"}, "tracing": {"enabled": True}}
+    section = merged({"machineReaders": readers, **others}, READER_ALONE)
+    return rendered(tmp_path_factory, "platform", **section)
+
+
+def test_the_machine_reader_runs_as_in_its_pod_and_does_nothing_but_read(platform: list[dict[str, Any]]) -> None:
+    reader = reader_plan(platform)
+    settings = json.loads(reader.files["/etc/ros2bench"]["machine-reader.json"])
+    assert reader.name == "machine-reader"
+    assert reader.arguments == ("ros2bench-machine-reader", "/etc/ros2bench/machine-reader.json")
+    assert "/machine-reader@sha256:" in reader.image
+    assert reader.port == settings["port"]
+    assert reader.environment["ROS2BENCH_MACHINE"] == "baseline"
+    assert reader.host == {"/host/sys": "/sys", "/host/sys/fs/cgroup": "/sys/fs/cgroup"}
+    assert settings["cgroup_root"] in reader.host
+    assert settings["allow"] == {"image_removal": False, "faults": False}
+    assert settings["power"] == {"source": "rapl"}
+    assert not {"containerd", "runtime_state"} & settings.keys()
+
+
+def test_an_experiment_sees_nothing_of_the_machine(monolithic: list[dict[str, Any]]) -> None:
+    changed: list[dict[str, Any]] = json.loads(json.dumps(monolithic))
+    for each in changed:
+        if each["kind"] == "Deployment" and each["metadata"]["name"] == "perception":
+            pod = each["spec"]["template"]["spec"]
+            pod["volumes"].append({"name": "sys", "hostPath": {"path": "/sys"}})
+            pod["containers"][0]["volumeMounts"].append({"name": "sys", "mountPath": "/host", "readOnly": True})
+    with pytest.raises(UsageError, match="mounts the volume sys at /host"):
+        container_plans(changed)
+
+
+def test_nothing_of_the_machine_is_mounted_to_be_written(platform: list[dict[str, Any]]) -> None:
+    changed: list[dict[str, Any]] = json.loads(json.dumps(platform))
+    (daemon_set,) = [each for each in changed if each["kind"] == "DaemonSet"]
+    for mount in daemon_set["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]:
+        mount.pop("readOnly", None)
+    with pytest.raises(UsageError, match="mounts the volume sys at /host/sys"):
+        reader_plan(changed)

@@ -4,15 +4,18 @@ import asyncio
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from probes.baseline.__main__ import app
 from probes.baseline.command_line import CommandLineEngine
 from probes.baseline.containers import ContainerPlan
-from probes.baseline.engine import call, chosen_engine
+from probes.baseline.engine import call, check_platform, chosen_engine
 from probes.baseline.rootfs import MountedImage, RootfsEngine, enter_words
-from probes.errors import TargetError, UsageError
+from probes.errors import ExitCode, TargetError, UsageError
 
 TEMPORARY, SHARED_MEMORY = "/tmp", "/dev/shm"  # noqa: S108 - folders in the container
 PLAN = ContainerPlan(
@@ -87,6 +90,25 @@ def test_a_mounted_image_is_entered_as_its_user_with_its_environment(tmp_path: P
         "file", "/etc/ros2bench", "folder", TEMPORARY, "folder", SHARED_MEMORY, "folder", "/captures", "--",
     ]  # fmt: skip
     assert after[12:] == ["PATH=/bin", "HOME=/tmp", "ROS_DOMAIN_ID=42", "/entrypoint", *PLAN.arguments]
+
+
+def test_what_is_seen_of_the_machine_is_mounted_read_only(tmp_path: Path) -> None:
+    plan = replace(PLAN, host={"/host/sys": "/sys", "/usr/bin/tegrastats": "/opt/tegrastats"})
+    words = enter_words(plan, MountedImage("c", tmp_path, {}), tmp_path / "configuration")
+    after = words[words.index("baseline") + 1 :]
+    assert after[:3] == [str(tmp_path), "0:0", str(tmp_path / "configuration")]
+    assert after[11:16] == ["host", "/sys:/host/sys", "host", "/opt/tegrastats:/usr/bin/tegrastats", "--"]
+
+
+def test_a_machine_reader_needs_containers_that_it_can_tell(docker: Path) -> None:
+    check_platform("buildah", "platform")
+    check_platform("docker", None)
+    with pytest.raises(UsageError, match="--platform platform needs --engine buildah") as refused:
+        check_platform("docker", "platform")
+    assert "leave --platform out" in refused.value.next_step
+    done = CliRunner().invoke(app, ["--engine", "docker", "--platform", "platform"])
+    assert done.exit_code == ExitCode.USAGE
+    assert not docker.exists()
 
 
 def test_mounting_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
