@@ -4,6 +4,7 @@ Faults and removals need a platform that allows them, which the tests of program
 """
 
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,18 +122,20 @@ def test_the_largest_rate_is_found_and_every_trial_is_kept(journey: Journey, all
 
 def test_the_baseline_runs_the_same_nodes_without_kubernetes(journey: Journey, allowed: None) -> None:
     del allowed
+    command = "--platform platform --cycles install --repetitions 1"
     up(journey, "monolithic")
     try:
-        deployed = measured(
-            journey, f"python -m probes.run -s monolithic --cycles install --repetitions 1 --no-network {SHORT}"
-        )
-    finally:
+        deployed = measured(journey, f"python -m probes.run -s monolithic {command} --no-network {SHORT}")
         parked = journey.in_lab(f"{UP} -s monolithic", ROS2BENCH_STATE="parked")
         assert parked.returncode == 0
-        record = measured(journey, f"python -m probes.baseline -s monolithic --cycles install --repetitions 1 {SHORT}")
+        record = measured(journey, f"python -m probes.baseline -s monolithic {command} {SHORT}")
+    finally:
         destroyed(journey, "monolithic")
     assert record["pattern"] == "baseline"
     assert value(record, "frames_lost") == 0
     assert value(record, "frames_delivered") == value(deployed, "frames_delivered")
     # What the API server, the scheduler and the container runtime take is in the one and not in the other.
     assert value(record, "pod_phase_s{phase=created}") < value(deployed, "pod_phase_s{phase=created}")
+    for name in ("cpu_cores", "memory_bytes"):
+        assert value(record, name) == pytest.approx(value(deployed, name), rel=0.5)
+    assert not [*Path("/sys/fs/cgroup").glob("**/ros2bench-baseline-*")]
