@@ -15,6 +15,7 @@ from probes.errors import RecordConflict, SchemaTooNew, SpoolDamaged
 from probes.integrity import SCHEMA, Manifest, digest, part_problem, read_manifest
 from probes.journal import Entry, Journal, is_committed
 from probes.kept import copied_samples, read_kept
+from probes.manifest import Repetition
 from probes.provenance import without_places
 from probes.spool import MANIFEST_FILE, RunFolder
 from probes.store import Store
@@ -25,18 +26,8 @@ CONTEXT_FILE = "context.json"
 DAMAGED = "damaged_files"
 CONFLICT = "record_conflict"
 PARTS = ("counters", "events", "metrics", "pods", "samples", "timeline")
-FACTS = (
-    "repetition",
-    "window",
-    "deployment",
-    "clock",
-    "capture",
-    "load_average",
-    "regime",
-    "readers",
-    "updates",
-    "faults",
-)
+FACTS = tuple(Repetition.model_fields)
+"""What a manifest says of a repetition, its schema knows."""
 
 EndState = Literal["complete", "invalid", "failed", "aborted"]
 

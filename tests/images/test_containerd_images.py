@@ -119,6 +119,28 @@ def test_what_a_lease_or_a_snapshot_keeps_goes_when_it_is_named(
     daemon.ctr("leases", "delete", "kept")
 
 
+def test_what_containerd_collects_meanwhile_is_gone_and_no_error(
+    daemon: PrivateContainerd, containerd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = load(daemon, tmp_path, "collected", layer_of({"collected": b"c" * 900}))
+    chains = [layer["chain_id"] for layer in (image_of(told(containerd), made) or {})["layers"]]
+    daemon.ctr("leases", "create", "--id", "collecting", "--expires", "1h")
+    for chain in chains:
+        _lease(containerd, "collecting", chain, "snapshots/overlayfs")
+    remove = containerd.remove_snapshot
+
+    def collected_first(snapshotter: str, key: str) -> None:
+        remove(snapshotter, key)
+        remove(snapshotter, key)
+
+    monkeypatch.setattr(containerd, "remove_snapshot", collected_first)
+    found = containerd_images.remove(containerd, [made.manifest, *made.layers, *chains])
+    assert {*chains} <= {entry["digest"] for entry in found["removed"]}
+    assert found["left"] == []
+    assert containerd._snapshot_bytes("overlayfs", UNKNOWN) is None
+    daemon.ctr("leases", "delete", "collecting")
+
+
 def _lease(containerd: Any, lease: str, resource: str, kind: str) -> None:
     encode = module("ros2bench_machine_reader.protobuf").encode
     request = encode([(1, lease), (2, encode([(1, resource), (2, kind)]))])

@@ -12,6 +12,7 @@ from probes.errors import ExitCode
 from probes.integrity import record_prefix
 from probes.journal import Journal
 from probes.kept import write_repetition
+from probes.manifest import Repetition
 from probes.readings import Reading
 from probes.record import CONTEXT_FILE, End, seal
 from probes.resume import app as resume_app
@@ -75,6 +76,19 @@ def test_a_killed_run_is_sealed_as_aborted_and_uploaded(spool: Spool, tmp_path: 
     assert (manifest_of(folder)["state"], manifest_of(folder)["reason"]) == ("aborted", "process_ended")
     assert manifest_of(folder)["metrics"]["frames_hz"]["value"] == 10.0
     assert Path(resumed.text).read_bytes() == (folder.sealed / "manifest.json").read_bytes()
+
+
+def test_every_fact_of_a_repetition_that_the_schema_names_is_in_the_manifest(spool: Spool, tmp_path: Path) -> None:
+    folder = run_folder(spool, tmp_path, repetitions=0)
+    written: dict[str, Any] = dict.fromkeys(Repetition.model_fields) | {
+        "recommendations": {"containers": [], "missing": "no_recommender"},
+        "faults": [{"fault": "f"}],
+    }
+    tables = {name: rows_table(name, ()) for name in ("samples", "pods", "events")}
+    readings = readings_table([Reading("frames_hz", 10.0, repetition=0)])
+    write_repetition(folder, 0, written | {"repetition": 0, "gates": FACTS["gates"]}, tables | {"metrics": readings})
+    resume_run(folder, None)
+    assert manifest_of(folder)["repetitions"] == [written | {"repetition": 0}]
 
 
 def test_a_run_killed_after_its_last_repetition_is_complete(spool: Spool, tmp_path: Path) -> None:

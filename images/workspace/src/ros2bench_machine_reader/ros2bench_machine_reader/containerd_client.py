@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ros2bench_machine_reader.grpc_channel import Channel
+from ros2bench_machine_reader.grpc_channel import NOT_FOUND, Channel, GrpcError
 from ros2bench_machine_reader.protobuf import (
     Message,
     WireError,
@@ -132,13 +132,23 @@ class Containerd:
         for answer in self._stream('snapshots.v1.Snapshots/List', encode([(1, snapshotter)])):
             for info in messages(answer, 1):
                 kind, key = SNAPSHOT_KINDS.get(number(info, 3), 'unknown'), text(info, 1)
-                size_bytes = self._snapshot_bytes(snapshotter, key) if kind == 'committed' else None
+                size_bytes = None
+                if kind == 'committed':
+                    size_bytes = self._snapshot_bytes(snapshotter, key)
+                    if size_bytes is None:
+                        continue
                 found.append(Snapshot(key, text(info, 2), kind, snapshotter, size_bytes))
         return found
 
-    def _snapshot_bytes(self, snapshotter: str, key: str) -> int:
+    def _snapshot_bytes(self, snapshotter: str, key: str) -> int | None:
+        """Size of a snapshot; None if it was collected since it was listed."""
         request = encode([(1, snapshotter), (2, key)])
-        return number(self._one('snapshots.v1.Snapshots/Usage', request), 1)
+        try:
+            return number(self._one('snapshots.v1.Snapshots/Usage', request), 1)
+        except GrpcError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return None
 
     def leases(self) -> dict[str, list[str]]:
         """What is kept for a reason that is no image: keys of content and snapshots by lease."""

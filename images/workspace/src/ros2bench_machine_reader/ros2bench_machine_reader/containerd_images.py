@@ -7,6 +7,7 @@ of it, nor an unpacked snapshot, nor a download that was begun.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def _remove_parts(containerd: Containerd, found: Inventory, wanted: set[str]) ->
             if needed := remaining.needed_by(key):
                 refused[key] = f'needed by {needed}'
                 continue
-            containerd.remove_snapshot(snapshot.snapshotter, key)
+            _unless_gone(partial(containerd.remove_snapshot, snapshot.snapshotter), key)
             others = tuple(other for other in remaining.snapshots if other.key != key)
             remaining = replace(remaining, snapshots=others)
     return refused
