@@ -86,8 +86,8 @@ def test_a_delay_between_machines_is_what_the_result_is_late_by(journey: Journey
     # One way lies between the camera and the result; what the detector takes varies by some milliseconds.
     assert value(slow, "inference_s") - value(plain, "inference_s") == pytest.approx(DELAY_S, abs=0.02)
     for name in (
-        "network_rtt_s{machine=cloud,part=load,peer=edge}",
-        "network_rtt_s{machine=edge,part=load,peer=cloud}",
+        "network_rtt_s{machine=cloud,part=load,peer=edge,statistic=p50}",
+        "network_rtt_s{machine=edge,part=load,peer=cloud,statistic=p50}",
     ):
         assert value(slow, name) - value(plain, name) == pytest.approx(2 * DELAY_S, rel=0.05)
 
@@ -109,14 +109,14 @@ def test_the_largest_rate_is_found_and_every_trial_is_kept(journey: Journey, all
     up(journey, "monolithic")
     try:
         record = measured(
-            journey, f"python -m probes.peak -s monolithic {SHORT} --resolution 0.3 --least-hz 5 --most-hz 80"
+            journey, f"python -m probes.peak -s monolithic {SHORT} --start-hz 30 --most-hz 60 --resolution 0.5"
         )
     finally:
         destroyed(journey, "monolithic")
     peak_hz, trials = value(record, "frames_hz_peak"), record["plan"]["trials"]
     held = {trial["rate_hz"] for trial in trials if trial["loss_ratio"] < 0.05}
     assert peak_hz in held
-    assert peak_hz >= 5
+    assert peak_hz < 60 or all(trial["loss_ratio"] < 0.05 for trial in trials)
     assert all(trial["run"] for trial in trials)
 
 
