@@ -18,6 +18,7 @@ LEAST_SAMPLES = 20
 CLOCK_STEP_LIMIT_S = 0.005
 FOREIGN_LOAD_LIMIT = 0.4
 """Share of a machine's processor time; the control plane of a small cluster takes up to a third of two cores."""
+LEAST_TOLD = 0.005
 THRESHOLDS: Mapping[str, float] = {
     "least_samples_per_repetition": LEAST_SAMPLES,
     "clock_step_limit_s": CLOCK_STEP_LIMIT_S,
@@ -157,7 +158,8 @@ def quiet_machine(foreign: Mapping[str, ForeignLoad | str]) -> Gate:
     known = {machine: load for machine, load in foreign.items() if not isinstance(load, str)}
     unknown = [f"{machine} not watched: {load}" for machine, load in foreign.items() if isinstance(load, str)]
     said = [
-        f"{machine} {load.used:.0%} foreign load" + (f", {load.stolen:.0%} stolen by its host" if load.stolen else "")
+        f"{machine} {load.used:.0%} foreign load"
+        + (f", {load.stolen:.0%} stolen by its host" if load.stolen >= LEAST_TOLD else "")
         for machine, load in known.items()
     ]
     is_quiet = all(load.lost <= FOREIGN_LOAD_LIMIT for load in known.values())

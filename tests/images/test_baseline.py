@@ -106,7 +106,7 @@ def test_the_nodes_are_measured_without_a_cluster(
     assert (manifest["pattern"], manifest["platform"]) == ("baseline", "platform")
     gates = {gate["name"]: gate for gate in manifest["gates"]}
     assert {name for name, gate in gates.items() if not gate["passed"]} <= FAILED_BY_OTHERS
-    assert gates["quiet_machine"]["detail"].endswith("% foreign load")
+    assert "% foreign load" in gates["quiet_machine"]["detail"]
     assert metrics["install_s"]["value"] > 0.5
     # Whatever else this machine does may delay frames, but none earlier than the delay that was asked for.
     assert metrics["inference_s"]["value"] > DELAY_S
