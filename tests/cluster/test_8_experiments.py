@@ -102,6 +102,8 @@ def test_a_fault_on_one_machine_is_refused_with_what_to_do(journey: Journey, all
     assert done.returncode == 4
     assert "place the pods on different machines" in done.stderr
     assert "Traceback" not in done.stderr
+    # What a run that failed has to say is stored, too, when it is asked for.
+    assert journey.in_lab("python -m probes.resume").returncode == 0
 
 
 def test_the_largest_rate_is_found_and_every_trial_is_kept(journey: Journey, allowed: None) -> None:
