@@ -111,7 +111,8 @@ class EngineCommand(automation.PulumiCommand):
         """Ask a running command to stop, politely, then firmly; `run` raises in its own thread.
 
         Returns:
-            Whether the command had to be killed, so that it could not clean up after itself.
+            Whether a signal ended it, so that it could not clean up after itself: one that does not end in time is
+            killed, and one that has just taken a lock does not listen to signals yet.
         """
         with self._guard:
             process = self._running
@@ -124,7 +125,7 @@ class EngineCommand(automation.PulumiCommand):
                 process.wait(GRACE_S if sent == signal.SIGINT else GRACE_S / 6)
             except subprocess.TimeoutExpired:
                 continue
-            return sent == signal.SIGKILL
+            return process.returncode < 0
         return True
 
 

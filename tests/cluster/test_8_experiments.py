@@ -39,7 +39,8 @@ def measured(journey: Journey, line: str, settings: Mapping[str, str] | None = N
     """Run a command that makes a record, and fetch it."""
     done = journey.in_lab(line, timeout_s=900, **(settings or {}))
     assert done.returncode == 0, done.stderr[-3000:]
-    return manifest(journey, done.stdout + done.stderr)
+    # Of a search each trial has a record, too, and the answer's comes last.
+    return manifest(journey, done.stdout[done.stdout.rindex("record:") :])
 
 
 def value(record: dict[str, Any], metric: str) -> float:

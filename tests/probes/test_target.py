@@ -168,6 +168,24 @@ def test_an_interruption_stops_the_engine_and_waits_for_it(engine: Path) -> None
     target.interrupt()
 
 
+def test_a_lock_of_an_engine_that_a_signal_ended_is_removed(engine: Path) -> None:
+    # The real one has a moment between taking the lock and listening to signals.
+    (engine / "up").write_text('touch "$REPLIES/started"\nexec sleep 60\n')
+    target = PulumiTarget(engine)
+
+    def work() -> None:
+        with pytest.raises(EngineInterrupted):
+            target.switch("monolithic", "parked")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    _wait_for((engine / "started").exists)
+    target.interrupt()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert "cancel --yes --stack monolithic" in (engine / "calls").read_text()
+
+
 def test_no_engine_on_path_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TargetError, match="no `pulumi` on PATH") as caught:
