@@ -109,7 +109,8 @@ def make_engine(name: str, folder: Path, groups: ControlGroups | None) -> Engine
     if name != "buildah":
         return CommandLineEngine(name, folder)
     authority = os.environ.get("ROS2BENCH_REGISTRY_CA")
-    return RootfsEngine(cache_home() / "containers", folder, Path(authority) if authority else None, groups)
+    # Not where images are built: what is pulled into there would take the place of the image that was pushed.
+    return RootfsEngine(cache_home() / "baseline", folder, Path(authority) if authority else None, groups)
 
 
 async def wait_until_ready(engine: Engine, plan: ContainerPlan, timeout_s: float) -> None:

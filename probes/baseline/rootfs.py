@@ -107,7 +107,7 @@ class RootfsEngine:
     """Images mounted by buildah, programs in a chroot, all in one network namespace with a loopback device alone.
 
     Args:
-        storage: Folder of buildah's storage; pulled layers stay there.
+        storage: Folder of buildah's storage; pulled images stay there.
         folder: For configuration, logs and sockets.
         certificate_authority: File of the authority that signed the registry's certificate; None: the machine's.
         groups: Gives every container a control group of its own; None: they stay in that of this program.
@@ -121,7 +121,7 @@ class RootfsEngine:
                 "--engine buildah mounts images and makes a network namespace, which needs root.",
                 next_step="run as root, or choose --engine docker or podman",
             )
-        self._storage = storage
+        self.storage = storage
         self._folder = folder
         self._authority = certificate_authority
         self._groups = groups
@@ -224,7 +224,7 @@ class RootfsEngine:
         return MountedImage(container, root, json.loads(self._buildah("inspect", container))["OCIv1"]["config"])
 
     def _buildah(self, *words: str) -> str:
-        storage = ["--root", str(self._storage / "storage"), "--runroot", str(self._storage / "run")]
+        storage = ["--root", str(self.storage / "storage"), "--runroot", str(self.storage / "run")]
         environment = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
         return call(["buildah", *storage, "--storage-driver", "overlay", *words], environment)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from probes.baseline.__main__ import app
+from images.cache import cache_folder
+from probes.baseline.__main__ import app, make_engine
 from probes.baseline.command_line import CommandLineEngine
 from probes.baseline.containers import ContainerPlan
 from probes.baseline.engine import call, check_platform, chosen_engine
@@ -115,6 +116,14 @@ def test_mounting_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(UsageError, match="needs root"):
         RootfsEngine(tmp_path, tmp_path, None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting images needs root")
+def test_pulled_images_stay_apart_from_built_ones(tmp_path: Path) -> None:
+    engine = make_engine("buildah", tmp_path, None)
+    assert isinstance(engine, RootfsEngine)
+    assert cache_folder() / "containers" not in {engine.storage, *engine.storage.parents}
+    assert engine.storage.parent == cache_folder()
 
 
 def test_the_first_engine_of_the_machine_is_taken(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
