@@ -22,6 +22,7 @@ from kr8s.asyncio.portforward import PortForward
 from probes.errors import TargetError
 from probes.phases import Sighting
 from stacks.outputs import MachineReaderEndpoint, ProgramEndpoint, RecorderEndpoint
+from stacks.temporary_files import private_folder
 
 CALL_TIMEOUT_S = 15.0
 READY_WAIT_S, READY_POLL_S = 20.0, 0.5
@@ -288,6 +289,7 @@ async def connect() -> AsyncGenerator[KubernetesCluster]:
     Raises:
         TargetError: There is no usable kubeconfig, or the API server cannot be reached.
     """
+    private_folder()
     with cluster_errors("connect", described_kubeconfig()), warnings.catch_warnings():
         # The client warns about cluster versions that it was not tested with; the version is in the record.
         warnings.simplefilter("ignore", UserWarning)

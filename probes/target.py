@@ -25,6 +25,7 @@ from probes.errors import DeployFailed, TargetError, UsageError
 from probes.provenance import PROJECT_ROOT
 from probes.world import EngineInterrupted, TargetState
 from stacks.outputs import OUTPUT_NAME, StackOutputs
+from stacks.temporary_files import private_environment
 
 PARALLEL = 32
 GRACE_S = 60.0
@@ -86,7 +87,7 @@ class EngineCommand(automation.PulumiCommand):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=cwd,
-                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                env={**private_environment(), **additional_env, "PULUMI_AUTOMATION_API": "true"},
                 encoding="utf-8",
                 start_new_session=True,
             )

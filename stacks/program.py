@@ -21,6 +21,7 @@ from stacks.override import Override, read_override
 from stacks.plan import Plan, plan
 from stacks.reading import PROJECT, SECRETS_KEY
 from stacks.spec import StackSpec
+from stacks.temporary_files import private_folder
 
 PROXY_VARIABLES = frozenset({"HTTPS_PROXY", "https_proxy"})
 
@@ -44,6 +45,7 @@ def run(
     Raises:
         Refusal: The images or the cluster that the spec names do not exist.
     """
+    private_folder()
 
     @cache
     def context() -> str:
