@@ -57,6 +57,10 @@ def peak(
     key: Annotated[str, typer.Option(help="Key of the spec that is the rate.")] = RATE_KEY,
     duration_s: Annotated[float, typer.Option(help="Length of the window of a trial.")] = PHASES.window_s,
     warmup_s: Annotated[float, typer.Option(help="Wait before the window.")] = PHASES.warmup_s,
+    platform: Annotated[
+        str | None,
+        typer.Option(help="Stack whose machine readers tell what else ran during each trial. Default: none."),
+    ] = None,
     store: Annotated[str | None, typer.Option(help="As for python -m probes.run.")] = None,
 ) -> None:
     """Search the largest rate: doubling, bisection, then a linear check in which a rate must hold twice.
@@ -65,7 +69,7 @@ def peak(
     """
     screen = Screen()
     limits = Limits(start_hz, least_hz, most_hz, loss_limit, resolution)
-    manner = Manner(replace(PHASES, window_s=duration_s, warmup_s=warmup_s), seed=1, store=store)
+    manner = Manner(replace(PHASES, window_s=duration_s, warmup_s=warmup_s), seed=1, store=store, platform=platform)
     try:
         world = World(PulumiTarget(), connect, Spool(), open_store, screen)
         code = find_peak(stack, limits, key, manner, world)
@@ -114,8 +118,18 @@ def find_peak(
         )
         loss = loss_of(visited)
         run = visited.manifest["run_id"] if visited.manifest else None
-        trials.append({"rate_hz": trial.rate_hz, "stage": trial.stage, "loss_ratio": loss, "run": run})
-        world.screen.step(f"trial {number}: {loss:.1%} lost")
+        foreign = foreign_of(visited)
+        trials.append(
+            {
+                "rate_hz": trial.rate_hz,
+                "stage": trial.stage,
+                "loss_ratio": loss,
+                "foreign_cpu_ratio": foreign,
+                "run": run,
+            }
+        )
+        beside = "" if foreign is None else f", {foreign:.0%} of the machines' processors taken by others"
+        world.screen.step(f"trial {number}: {loss:.1%} lost{beside}")
         return loss
 
     found, ended = drive(searching, measure)
@@ -170,6 +184,12 @@ def loss_of(visited: Visited) -> float:
     if ratio is None:
         raise SearchEnded(ExitCode.INVALID, NO_LOSS_KNOWN)
     return 1 - ratio
+
+
+def foreign_of(visited: Visited) -> float | None:
+    """Give the share of the machines' processors that others took during a trial; None where nobody read it."""
+    metrics: Mapping[str, Any] = visited.manifest["metrics"] if visited.manifest else {}
+    return metrics.get("foreign_cpu_ratio", {}).get("value")
 
 
 def reading_of(found: Peak | NoPeak) -> Reading:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +56,27 @@ def cell(metric: dict[str, Any]) -> str:
     return f"{shown} ({' to '.join(quantity(end, metric['unit']) for end in ends)})" if ends else shown
 
 
-def test_numbers_of_the_patterns_are_those_of_the_records() -> None:
+def kinds_of_runs() -> Iterator[Mapping[str, dict[str, Any]]]:
+    """Metrics of the committed runs by stack: of the installs, of the updates, of the swaps."""
     manifests = {file.parent: json.loads(file.read_text()) for file in PATTERN_RECORDS.glob("runs/**/manifest.json")}
-    metrics = {
-        manifest["stack"]: metrics_of(folder)
-        for folder, manifest in manifests.items()
-        if manifest["plan"]["cycles"] == "install"
-    }
+    for cycles in ("install", "update", "none"):
+        folders = {run["stack"]: folder for folder, run in manifests.items() if run["plan"]["cycles"] == cycles}
+        assert len(folders) == 4, cycles
+        yield {stack: metrics_of(folder) for stack, folder in folders.items()}
+
+
+def test_numbers_of_the_patterns_are_those_of_the_records() -> None:
+    runs = list(kinds_of_runs())
     lines = [line.strip("| ").split(" | ") for line in PATTERNS_PAGE.splitlines() if line.startswith("| ")]
-    heading = next(line for line in lines if line[0] == "metric")
-    assert heading[1:] == ["monolithic", "microservices", "composition", "overlay"]
+    headings = [line[1:] for line in lines if line[0] == "metric"]
+    assert headings == [["monolithic", "microservices", "composition", "overlay"]] * 2
     rows = [line for line in lines if line[0].startswith("`")]
-    assert len(rows) > 10
+    assert len(rows) > 20
     for name, *values in rows:
-        assert values == [cell(metrics[stack][name.strip("`")]) for stack in heading[1:]], name
+        key = name.strip("`")
+        # Installs tell it where they have a value, else updates, else swaps.
+        by_stack = next(one for one in runs if any("value" in metrics.get(key, {}) for metrics in one.values()))
+        assert values == [cell(by_stack[stack][key]) for stack in headings[0]], name
 
 
 def test_the_record_is_named_with_the_command_that_shows_it() -> None:

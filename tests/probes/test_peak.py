@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from probes import peak
 from probes.cell import manifests_of, records_of
@@ -25,6 +26,7 @@ from tests.probes.standins import StandInRecorder
 
 SHORT = Durations(warmup_s=0.02, window_s=0.1, drain_s=0.02, cool_down_s=0, ready_timeout_s=5)
 MANNER = Manner(SHORT, 1, None)
+FOREIGN = 0.12
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def carrying(capacity_hz: float, asked: list[float]) -> Any:
         assert visit.cell.levels == {"rate_hz": rate_hz}
         asked.append(rate_hz)
         ratio = min(1.0, capacity_hz / rate_hz)
-        metrics = {"frames_delivered_ratio": {"value": ratio}}
+        metrics = {"frames_delivered_ratio": {"value": ratio}, "foreign_cpu_ratio": {"value": FOREIGN}}
         manifest = {"state": "complete", "reason": None, "run_id": f"run-{len(asked)}", "metrics": metrics}
         return Visited(ExitCode.COMMITTED, manifest)
 
@@ -78,7 +80,9 @@ def test_the_answer_is_a_record_with_its_trials(around: Outside, monkeypatch: py
     assert 33 / 0.95 / 1.1 < found["value"] < 33 / 0.95
     assert (found["unit"], found["n"]) == ("Hz", 1)
     assert [trial["rate_hz"] for trial in manifest["plan"]["trials"]] == asked
-    assert manifest["plan"]["trials"][0] == {"rate_hz": 10, "stage": "double", "loss_ratio": 0, "run": "run-1"}
+    first = {"rate_hz": 10, "stage": "double", "loss_ratio": 0, "foreign_cpu_ratio": FOREIGN, "run": "run-1"}
+    assert manifest["plan"]["trials"][0] == first
+    assert "12% of the machines' processors taken by others" in around.shown.getvalue()
     assert manifest["state"] == "complete"
     assert around.target.switched == [("monolithic", "parked")]
     stored = around.store.get(
@@ -99,6 +103,22 @@ def test_trials_are_ordinary_runs_that_share_the_campaign(around: Outside) -> No
     assert [trial["cell"]["role"] for trial in trials] == ["trial"] * 3
     assert {trial["metrics"]["frames_lost"]["value"] for trial in trials} == {0}
     assert [trial["run"] for trial in manifest["plan"]["trials"]] == [trial["run_id"] for trial in trials]
+    # Nobody read the machines.
+    assert {trial["foreign_cpu_ratio"] for trial in manifest["plan"]["trials"]} == {None}
+
+
+def test_the_platform_is_asked_in_every_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    manners: list[Manner] = []
+
+    def find(_stack: str, _limits: Limits, _key: str, manner: Manner, _world: Any) -> ExitCode:
+        manners.append(manner)
+        return ExitCode.COMMITTED
+
+    monkeypatch.setattr(peak, "find_peak", find)
+    monkeypatch.setattr(peak, "PulumiTarget", object)
+    done = CliRunner().invoke(peak.app, ["-s", "monolithic", "--platform", "watched"])
+    assert done.exit_code == ExitCode.COMMITTED, done.output
+    assert [manner.platform for manner in manners] == ["watched"]
 
 
 def test_a_system_that_loses_too_much_has_no_peak(around: Outside) -> None:

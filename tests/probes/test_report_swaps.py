@@ -1,8 +1,11 @@
-"""Swaps come from endurance runs of the compared stacks."""
+"""Swaps come from endurance runs of the compared stacks; the committed records fill the tables of updates and swaps."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from probes.comparing import compare_selection
 from probes.comparison import Comparison
@@ -11,6 +14,7 @@ from probes.report.swaps import with_swaps
 from probes.selection import Selection, select
 from probes.store_folder import FolderStore
 from tests.probes.report_records import Made, write_record
+from tests.probes.test_report import page_of
 
 STACKS = ("monolithic", "composition", "overlay")
 SAMPLE = Path(__file__).parents[2] / "examples" / "records" / "four-patterns"
@@ -76,3 +80,24 @@ def test_without_endurance_runs_nothing_changes(tmp_path: Path) -> None:
     campaign(tmp_path)
     before, selection, found = compared(tmp_path)
     assert with_swaps(before, selection, found) is before
+
+
+@pytest.fixture(scope="module")
+def sample_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of `make sample-report`."""
+    names = ["monolithic", "microservices", "composition", "overlay"]
+    return page_of([*names, "--store", f"dir:{SAMPLE}"], tmp_path_factory.mktemp("page"))
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        *(f"What an update of {change} costs" for change in ("code", "a parameter", "a model")),
+        "What a swap of one node costs",
+    ],
+)
+def test_the_committed_records_fill_the_tables_of_updates_and_swaps(sample_page: str, caption: str) -> None:
+    tables = re.findall(r"<table[^>]*>.*?</table>", sample_page, re.DOTALL)
+    found = [one for one in tables if f"<caption>{caption}" in one or f">{caption}</caption>" in one]
+    assert len(found) == 1, caption
+    assert re.search(r"\d (m?s|min)\b", re.sub(r"<[^>]+>|\xa0", " ", found[0])), "a time is in it"

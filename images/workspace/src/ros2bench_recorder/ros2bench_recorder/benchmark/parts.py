@@ -85,7 +85,27 @@ class Recorder:
             env={**environment, 'ROS2BENCH_NAMESPACE': NAMESPACE},
         )
         self._wait()
+        self.begin_capture()
+
+    def begin_capture(self) -> None:
+        """Have it keep samples of all topics from now on."""
         self._call('POST', '/v1/captures', {'capture': 'a', 'max_samples': MOST_SAMPLES})
+        self._captures = True
+
+    def end_capture(self) -> None:
+        """Have it keep nothing any more, and delete what it kept."""
+        self._call('POST', '/v1/captures/a/stop')
+        self._call('DELETE', '/v1/captures/a')
+        self._captures = False
+
+    @property
+    def cpu_ns(self) -> int:
+        """Nanoseconds of processor time since its start, as the kernel counts them.
+
+        The clock is that of clock_getcpuclockid(3), which Python does not call; Linux forms its
+        number from the process identifier (include/linux/posix-timers.h, CPUCLOCK_SCHED).
+        """
+        return time.clock_gettime_ns(~self._process.pid << 3 | 2)
 
     def counts(self) -> tuple[int, int]:
         """Messages received and nanoseconds of processor time, since its start."""
@@ -98,8 +118,8 @@ class Recorder:
 
     def close(self) -> None:
         """End it and delete what it kept."""
-        self._call('POST', '/v1/captures/a/stop')
-        self._call('DELETE', '/v1/captures/a')
+        if self._captures:
+            self.end_capture()
         self._process.terminate()
         self._process.wait(STOP_LIMIT_S)
 

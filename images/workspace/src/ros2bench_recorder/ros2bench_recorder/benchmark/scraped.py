@@ -1,6 +1,6 @@
-"""What it costs a recorder that Prometheus reads it every second: window by window read, or not.
+"""What a recorder costs that Prometheus reads every second: as exporter alone, and with a capture.
 
-`python3 -m ros2bench_recorder.benchmark.scraped`. Writes a line of JSON for each round of three
+`python3 -m ros2bench_recorder.benchmark.scraped`. Writes a line of JSON for each round of four
 windows in an order drawn anew; `python -m benchmarks.exporter_cost` computes what they mean.
 """
 
@@ -18,9 +18,13 @@ from typing import Any
 
 from ros2bench_recorder.benchmark.parts import PORT, Conversation, Recorder, load_for
 
-ARMS = ('unread', 'again', 'read')
+EXPORTER, READ = 'exporter', 'read'
+# Of these only the first keeps no samples, and only the first two are read.
+ARMS = (EXPORTER, READ, 'unread', 'again')
 SETTLE_S = 1.0
 PERIOD_S = 1.0
+TIMEOUT_S = 5.0
+MESSAGES = 'ros2bench_messages_total'
 
 
 def main() -> int:
@@ -41,10 +45,14 @@ def main() -> int:
         try:
             load.ask(f'{rate_hz} {SETTLE_S}')
             for _ in range(asked.rounds):
-                windows = {
-                    arm: _window(recorder, load, rate_hz, asked.window_s, is_read=arm == 'read')
-                    for arm in chance.sample(ARMS, len(ARMS))
-                }
+                windows = {}
+                for arm in chance.sample(ARMS, len(ARMS)):
+                    if arm == EXPORTER:
+                        recorder.end_capture()
+                    is_read = arm in {EXPORTER, READ}
+                    windows[arm] = _window(recorder, load, rate_hz, asked.window_s, is_read=is_read)
+                    if arm == EXPORTER:
+                        recorder.begin_capture()
                 print(json.dumps({'kind': 'round', **windows}), flush=True)
         finally:
             load.close()
@@ -60,7 +68,7 @@ def _window(
     ended = threading.Event()
     sizes: list[int] = []
     reader = threading.Thread(target=_read, args=(ended, sizes), daemon=True)
-    received, cpu_ns = recorder.counts()
+    received, cpu_ns = _received(), recorder.cpu_ns
     if is_read:
         reader.start()
     told = load.ask(f'{rate_hz} {seconds}')
@@ -68,28 +76,44 @@ def _window(
     if is_read:
         reader.join()
     time.sleep(SETTLE_S)
-    received_after, cpu_after_ns = recorder.counts()
+    cpu_after_ns = recorder.cpu_ns
     return {
         'cpu_s': (cpu_after_ns - cpu_ns) / 1e9,
         'sent': told['sent'],
-        'received': received_after - received,
+        'received': _received() - received,
         'pages': len(sizes),
         'page_bytes': max(sizes, default=0),
     }
 
 
+def _received() -> int:
+    """Messages of all topics since the recorder's start, as its page tells them."""
+    connection = http.client.HTTPConnection('127.0.0.1', PORT, timeout=TIMEOUT_S)
+    try:
+        lines = _page(connection).decode().splitlines()
+    finally:
+        connection.close()
+    return sum(
+        round(float(line.rpartition(' ')[2])) for line in lines if line.startswith(f'{MESSAGES}{{')
+    )
+
+
 def _read(ended: threading.Event, sizes: list[int]) -> None:
     """Read the page once a second, as Prometheus does: on one connection that stays open."""
-    connection = http.client.HTTPConnection('127.0.0.1', PORT, timeout=5.0)
+    connection = http.client.HTTPConnection('127.0.0.1', PORT, timeout=TIMEOUT_S)
     while not ended.is_set():
-        connection.request('GET', '/metrics', headers={'Accept': 'text/plain;version=0.0.4'})
-        answer = connection.getresponse()
-        page = answer.read()
-        if answer.status != http.client.OK:
-            raise SystemExit(f'/metrics answered {answer.status}')
-        sizes.append(len(page))
+        sizes.append(len(_page(connection)))
         ended.wait(PERIOD_S)
     connection.close()
+
+
+def _page(connection: http.client.HTTPConnection) -> bytes:
+    connection.request('GET', '/metrics', headers={'Accept': 'text/plain;version=0.0.4'})
+    answer = connection.getresponse()
+    page = answer.read()
+    if answer.status != http.client.OK:
+        raise SystemExit(f'/metrics answered {answer.status}')
+    return page
 
 
 if __name__ == '__main__':
