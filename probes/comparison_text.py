@@ -4,9 +4,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from probes import console
 from probes.comparison import VERDICTS, Cell, Comparison, Exclusion, Interval, Row, Verdict
 from probes.comparison_rules import GROUPS
+from probes.console import quantity
 from probes.thresholds import Judgement
 
 MOST_NAMED = 8
@@ -248,13 +248,6 @@ def _amount(value: float, interval: Interval | None, unit: str) -> str:
     if len(set(units)) > 1:
         return f"{texts[0]} [{texts[1]}, {texts[2]}]"
     return f"{numbers[0]} [{numbers[1]}, {numbers[2]}] {units[0]}".rstrip()
-
-
-def quantity(value: float, unit: str) -> str:
-    """Write a value for people; as everywhere, but for sizes that are small beside an image."""
-    if unit == "B" and abs(value) < 1e6:
-        return f"{value:,.0f} B" if abs(value) < 1e4 else f"{value / 1e3:,.1f} kB"
-    return console.quantity(value, unit)
 
 
 def _short(text: str) -> str:

@@ -27,6 +27,7 @@ MOST_NAME_COLUMNS = 70
 VALUE_COLUMNS = 10
 N_COLUMNS = 4
 PIPE_COLUMNS = 400
+MEGABYTE_BYTES = 1e6
 
 
 class Screen:
@@ -199,6 +200,8 @@ def quantity(value: float, unit: str) -> str:
     """Write a value for people: four digits, a handy multiple of its unit."""
     if unit == "s" and abs(value) < 1:
         return f"{value * 1e3:.4g} ms"
+    if unit == "B" and abs(value) < MEGABYTE_BYTES:
+        return f"{value:,.0f} B" if abs(value) < MEGABYTE_BYTES / 100 else f"{value / 1e3:,.1f} kB"
     if unit == "B":
         return f"{value / 1e6:,.1f} MB"
     if unit == "1":
