@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from probes.campaign_plan import Visit, nested
+from probes.campaign_summary import value_of
 from probes.cell import Cell
 from probes.cluster import connect
 from probes.console import Screen
@@ -118,7 +119,7 @@ def find_peak(
         )
         loss = loss_of(visited)
         run = visited.manifest["run_id"] if visited.manifest else None
-        foreign = foreign_of(visited)
+        foreign = value_of(visited.manifest, "foreign_cpu_ratio") if visited.manifest else None
         trials.append(
             {
                 "rate_hz": trial.rate_hz,
@@ -184,12 +185,6 @@ def loss_of(visited: Visited) -> float:
     if ratio is None:
         raise SearchEnded(ExitCode.INVALID, NO_LOSS_KNOWN)
     return 1 - ratio
-
-
-def foreign_of(visited: Visited) -> float | None:
-    """Give the share of the machines' processors that others took during a trial; None where nobody read it."""
-    metrics: Mapping[str, Any] = visited.manifest["metrics"] if visited.manifest else {}
-    return metrics.get("foreign_cpu_ratio", {}).get("value")
 
 
 def reading_of(found: Peak | NoPeak) -> Reading:
