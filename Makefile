@@ -12,7 +12,7 @@ NOTE = $(if $(filter test,$@),:,[ -z "$${ROS2BENCH_PIPELINE:-}" ] || $(PYTHON) -
 # Compiled modules are kept: importing anew costs each test run seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-development demo clean-demo sample-report images lock-images lock docs format check test-unit test-unit-thorough test-stores test-images test-cluster test-full test prove
+.PHONY: help setup setup-development demo clean-demo sample-report images lock-images lock docs format check test-unit test-unit-thorough test-stores test-browser test-images test-cluster test-full test prove
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
@@ -84,16 +84,20 @@ check: setup-development  ## Format, lint, types, import arrows
 
 test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
 	$(STAGE)
-	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store and not full"
+	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not browser and not image and not cluster and not store and not full"
 
 test-unit-thorough: setup-development  ## The same with new random examples, fifty times as many
 	$(STAGE)
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not image and not cluster and not store and not full"
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not browser and not image and not cluster and not store and not full"
 
 test-stores: setup-development  ## Store tier: faults of a store from many seeds, and real SeaweedFS, one process and distributed
 	$(STAGE)
 	ROS2BENCH_TEST_SEEDS=50 $(PYTHON) -m pytest tests/stores
 	$(PYTHON) -m pytest tests/durability -m store
+
+test-browser: setup-development  ## Browser tier: the report in a real Chromium, installed with apt where it is missing
+	$(STAGE)
+	$(PYTHON) -m pytest -m browser
 
 test-images: setup-development  ## Image tier: build, inspect and run the images
 	$(STAGE)
@@ -119,5 +123,6 @@ test:  ## All tiers
 	$(MAKE) check
 	$(MAKE) test-unit
 	$(MAKE) test-stores
+	$(MAKE) test-browser
 	$(MAKE) test-images
 	$(MAKE) test-cluster

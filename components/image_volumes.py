@@ -4,17 +4,17 @@ The API server tells with a dry run whether it knows the volume; the machines te
 runtime they have, because an old one would leave the pod waiting without end.
 """
 
-import asyncio
 import re
-import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from components.api_server import FIRST_ERROR, ApiServer, listed
+from components.refusal import Refusal
+
 DRY_RUN_NAMESPACE = "default"
-TIMEOUT_S = 10
+NODES = "/api/v1/nodes"
+DRY_RUN = f"/api/v1/namespaces/{DRY_RUN_NAMESPACE}/pods?dryRun=All&fieldValidation=Ignore"
 REFUSALS = (400, 403, 422)
 LEAST_KUBELET = (1, 31)
 LEAST_RUNTIME: Mapping[str, tuple[int, int]] = {"containerd": (2, 1), "cri-o": (1, 31)}
@@ -30,25 +30,25 @@ class Answer:
     reason: str
 
 
-def ask(context: str, kubeconfigs: Sequence[Path]) -> Answer:
+def ask(api: ApiServer) -> Answer:
     """Ask a cluster whether every machine could mount an image.
 
     A cluster that does not let us ask is taken for one that cannot: copying works everywhere.
 
     Args:
-        context: Context of the kubeconfig.
-        kubeconfigs: Files of KUBECONFIG in order.
+        api: Whom to ask.
     """
-    import httpx  # noqa: PLC0415 - with kr8s half a second, and only the pattern overlay asks
-    import kr8s  # noqa: PLC0415
-
-    # The program runs inside an event loop of Pulumi's; this needs one of its own, so a thread of its own.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        try:
-            machines, kept = pool.submit(asyncio.run, _asked(context, kubeconfigs)).result()
-        except (kr8s.ServerError, kr8s.APITimeoutError, httpx.HTTPError, OSError, ValueError) as error:
-            return Answer(supported=False, reason=f"the cluster could not be asked: {error}")
-    return judged(machines, kept)
+    try:
+        machines = [machine["status"]["nodeInfo"] for machine in listed(api, NODES)]
+        reply = api.call("POST", DRY_RUN, trial_pod())
+    except Refusal as refusal:
+        return Answer(supported=False, reason=f"the cluster could not be asked: {refusal}")
+    said = reply.body.get("message", f"status {reply.status}")
+    if reply.status in REFUSALS:
+        return judged(machines, str(said))
+    if reply.status >= FIRST_ERROR:
+        return Answer(supported=False, reason=f"the cluster could not be asked: {said}")
+    return judged(machines, reply.body)
 
 
 def judged(machines: Sequence[Mapping[str, Any]], kept: Mapping[str, Any] | str) -> Answer:
@@ -102,34 +102,6 @@ def trial_pod() -> dict[str, Any]:
             "volumes": [{"name": "trial", "image": {"reference": UNPULLED, "pullPolicy": "IfNotPresent"}}],
         },
     }
-
-
-async def _asked(
-    context: str, kubeconfigs: Sequence[Path]
-) -> tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | str]:
-    import kr8s  # noqa: PLC0415 - as above
-    import kr8s.asyncio  # noqa: PLC0415
-
-    with warnings.catch_warnings():
-        # The client warns about cluster versions that it was not tested with.
-        warnings.simplefilter("ignore", UserWarning)
-        api: Any = await kr8s.asyncio.api(kubeconfig=":".join(map(str, kubeconfigs)), context=context)
-    api.timeout = TIMEOUT_S
-    async with api.call_api("GET", url="nodes") as listed:
-        machines = [machine["status"]["nodeInfo"] for machine in listed.json()["items"]]
-    parameters = {"dryRun": "All", "fieldValidation": "Ignore"}
-    async with api.call_api(
-        "POST",
-        url="pods",
-        namespace=DRY_RUN_NAMESPACE,
-        params=parameters,
-        json=trial_pod(),
-        raise_for_status=False,
-    ) as response:
-        if response.status_code in REFUSALS:
-            return machines, str(response.json().get("message", response.status_code))
-        response.raise_for_status()
-        return machines, response.json()
 
 
 def _version(text: str) -> tuple[int, int]:

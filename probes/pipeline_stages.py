@@ -19,7 +19,17 @@ NO_SUCH_STAGE = "no_such_stage"
 Mapped = Mapping[Stage, Sequence[str]]
 DEFAULT_MAPPING: Mapped = {
     "build": ("build*", "compile*", "setup*"),
-    "test": ("test", "tests", "test-unit*", "test-stores*", "test-cluster*", "unit*", "check*", "lint*"),
+    "test": (
+        "test",
+        "tests",
+        "test-unit*",
+        "test-stores*",
+        "test-browser*",
+        "test-cluster*",
+        "unit*",
+        "check*",
+        "lint*",
+    ),
     "image": ("image*", "test-images", "docker*", "package*", "publish*"),
     "deploy": ("deploy*", "release*", "demo"),
 }

@@ -12,6 +12,7 @@ import pulumi.runtime
 from pulumi.runtime.config import get_config_secret_keys_env
 
 from components import api_server, image_volumes
+from components.api_server import ApiServer
 from components.cluster import Cluster, ClusterArgs, check_reachable, chosen_context
 from components.refusal import Refusal
 from stacks import autoscaling, experiment, gpu, platform
@@ -51,19 +52,15 @@ def run(
     def context() -> str:
         return reachable_context(spec, environment)
 
+    def api() -> ApiServer:
+        return api_server.connect(context(), kubeconfig_files(environment))
+
     decided = None
     if spec.kind != "platform":
-        decided = plan(stack, spec, lambda: image_volumes.ask(context(), kubeconfig_files(environment)))
-        gpu.check(spec, decided.pods, lambda: api_server.connect(context(), kubeconfig_files(environment)))
-        autoscaling.check_served(
-            spec, decided.deployed, lambda: api_server.connect(context(), kubeconfig_files(environment))
-        )
-    shared = platform.plan(
-        stack,
-        spec,
-        lambda: api_server.connect(context(), kubeconfig_files(environment)),
-        secrets=frozenset(secrets or {}),
-    )
+        decided = plan(stack, spec, lambda: image_volumes.ask(api()))
+        gpu.check(spec, decided.pods, api)
+        autoscaling.check_served(spec, decided.deployed, api)
+    shared = platform.plan(stack, spec, api, secrets=frozenset(secrets or {}))
     cluster = Cluster("cluster", ClusterArgs(context=context()))
     return declare(stack, spec, decided, cluster, secrets or {}, shared, read_override(environment))
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 import hypothesis
 
@@ -10,6 +11,10 @@ gc.disable()
 
 # Formatting an unresolved output into text is a mistake; without this it only looks like one.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
+
+# A shell that puts a command in the background has it ignore Ctrl-C, and so would every program that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None, max_examples=20)
 hypothesis.settings.register_profile("thorough", deadline=None, database=None, max_examples=2000)

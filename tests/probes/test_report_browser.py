@@ -1,8 +1,9 @@
 """The page in a real Chromium: drawn whole, silent, asking for nothing, readable on a phone, in the dark and on paper.
 
-Skipped, with a reason, only where there is no Chromium (Debian: apt-get install chromium).
+Where there is none it is installed, as `lab up` installs what it needs; skipped, with the reason, where that fails.
 """
 
+import os
 import re
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from lab import packages
+from lab.errors import LabError
 from probes.console import Screen
 from probes.report.__main__ import read_contents
 from probes.report.decision import Ranking
@@ -19,17 +22,27 @@ from probes.report.situations import LINK, SITUATIONS
 from tests.probes.browser import Browser, Tab, find_chromium
 from tests.probes.report_records import FACTORS, Made, four_patterns, write_record
 
-CHROMIUM = find_chromium()
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+pytestmark = pytest.mark.browser
 INTERACTIVE = frozenset(
     {"button", "link", "slider", "spinbutton", "combobox", "textbox", "DisclosureTriangle", "checkbox"}
 )
 
 
+def chromium() -> str:
+    """Give the path of a Chromium, which is installed first where there is none."""
+    found = find_chromium()
+    if found is None and os.geteuid() == 0:
+        try:
+            packages.install(["chromium"])
+        except LabError as error:
+            pytest.skip(f"no Chromium on this machine, and installing it failed: {error}")
+        found = find_chromium()
+    return found or pytest.skip("no Chromium on this machine: apt-get install chromium")
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser]:
-    assert CHROMIUM is not None
-    with Browser(CHROMIUM, tmp_path_factory.mktemp("browser") / "profile") as started:
+    with Browser(chromium(), tmp_path_factory.mktemp("browser") / "profile") as started:
         yield started
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components import guardrails, image_volumes, patterns
+from components.api_server import Connection
 from components.image_volumes import Answer
 from components.refusal import Refusal
 from stacks.outputs import StackOutputs
@@ -117,8 +118,8 @@ def test_overlays_are_image_volumes_where_the_spec_says_so(run: Run) -> None:
 def test_the_cluster_is_asked_how_overlays_can_arrive(
     run: Run, monkeypatch: pytest.MonkeyPatch, *, supported: bool, delivery: str
 ) -> None:
-    def ask(context: str, kubeconfigs: object) -> Answer:
-        assert context == "here"
+    def ask(api: Connection) -> Answer:
+        assert api.context == "here"
         return Answer(supported=supported, reason="reason")
 
     monkeypatch.setattr(image_volumes, "ask", ask)
