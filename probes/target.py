@@ -62,7 +62,7 @@ class EngineCommand(automation.PulumiCommand):
     def __init__(self) -> None:
         super().__init__()
         self._running: subprocess.Popen[str] | None = None
-        self._interrupted = False
+        self._interrupted: subprocess.Popen[str] | None = None
         self._guard = threading.Lock()
 
     def run(
@@ -80,7 +80,6 @@ class EngineCommand(automation.PulumiCommand):
             EngineInterrupted: It was interrupted.
         """
         with self._guard:
-            self._interrupted = False
             process = subprocess.Popen(
                 [self.command, "--non-interactive", *args],
                 stdin=subprocess.DEVNULL,
@@ -96,12 +95,14 @@ class EngineCommand(automation.PulumiCommand):
             output, problem = process.communicate()
         finally:
             with self._guard:
-                self._running = None
+                # Another command may run meanwhile: the one that removes the lock of an interrupted one.
+                if self._running is process:
+                    self._running = None
         if on_output:
             on_output(output)
         if on_error:
             on_error(problem)
-        if self._interrupted:
+        if self._interrupted is process:
             raise EngineInterrupted
         result = automation.CommandResult(output, problem, process.returncode)
         if process.returncode:
@@ -117,9 +118,9 @@ class EngineCommand(automation.PulumiCommand):
         """
         with self._guard:
             process = self._running
-            self._interrupted = process is not None
-        if process is None:
-            return False
+            if process is None:
+                return False
+            self._interrupted = process
         for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             process.send_signal(sent)
             try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from probes.errors import DeployFailed, TargetError, UsageError
-from probes.target import Lock, PulumiTarget, is_stale, parse_lock, parse_outputs
+from probes.target import EngineCommand, Lock, PulumiTarget, is_stale, parse_lock, parse_outputs
 from probes.world import EngineInterrupted
 from tests.probes.standins import outputs_of
 
@@ -184,6 +184,28 @@ def test_a_lock_of_an_engine_that_a_signal_ended_is_removed(engine: Path) -> Non
     thread.join(5)
     assert not thread.is_alive()
     assert "cancel --yes --stack monolithic" in (engine / "calls").read_text()
+
+
+def test_an_interrupted_command_is_told_from_one_that_runs_after_it(engine: Path) -> None:
+    """The lock is removed while the thread of the interrupted command has yet to see that it was."""
+    (engine / "up").write_text('touch "$REPLIES/started"\nexec sleep 60\n')
+    command, unlocked, raised = EngineCommand(), threading.Event(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            command.run(["up", "--yes"], str(engine), {}, on_error=lambda _: unlocked.wait(5))
+        except EngineInterrupted as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    _wait_for((engine / "started").exists)
+    assert command.interrupt()
+    command.run(["cancel"], str(engine), {})
+    assert not command.interrupt()
+    unlocked.set()
+    thread.join(5)
+    assert len(raised) == 1
 
 
 def test_no_engine_on_path_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
