@@ -17,6 +17,7 @@ from images.recipes import Recipe, make_recipe
 from images.roles import IMAGES, ROLES
 from images.sizes import size_table
 from images.steps import Steps
+from lab.packages import install, missing_packages
 from tests.images.sandbox import BuiltImage, Network
 
 # How long an example takes says more about this machine's other work than about the code.
@@ -26,7 +27,8 @@ settings.load_profile("unhurried")
 
 @pytest.fixture(scope="session")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
-    """Steps with logs of their own."""
+    """Steps with logs of their own; the programs that they call are installed as `lab up` does it."""
+    install(missing_packages())
     return Steps(tmp_path_factory.mktemp("logs"))
 
 

@@ -10,9 +10,20 @@ pace = module("ros2bench_recorder.pace")
 MILLISECOND_NS = 1_000_000
 
 
-@pytest.mark.parametrize(("topics", "rest_s"), [(1, 0.001), (5, 0.005), (50, 0.05), (500, 0.05)])
-def test_rests_grow_with_what_a_turn_costs(topics: int, rest_s: float) -> None:
-    assert pace.Pace(topics, 1000).rest_s == pytest.approx(rest_s)
+@pytest.mark.parametrize(
+    ("topics", "depth", "rest_s"),
+    [(1, 1000, 0.002), (5, 1000, 0.01), (50, 1000, 0.1), (500, 1000, 0.1), (50, 20, 0.05), (50, 10, 0.025)],
+)
+def test_rests_grow_with_what_a_turn_costs_and_end_before_a_queue_is_full(
+    topics: int, depth: int, rest_s: float
+) -> None:
+    assert pace.Pace(topics, depth).rest_s == pytest.approx(rest_s)
+
+
+@pytest.mark.parametrize(("topics", "depth"), [(50, 10), (50, 20), (1, 10), (50, 1000)])
+def test_a_topic_that_begins_at_400_hz_fills_no_queue(topics: int, depth: int) -> None:
+    _, fullest = turns(400, depth, topics)
+    assert fullest <= depth
 
 
 def turns(rate_hz: float, depth: int, topics: int, count: int = 400) -> tuple[list[bool], int]:
@@ -34,7 +45,7 @@ def test_slow_topics_are_taken_by_the_dozen() -> None:
     assert all(rests)
 
 
-@pytest.mark.parametrize(("rate_hz", "topics"), [(200_000, 1), (15_000, 50), (3000, 50)])
+@pytest.mark.parametrize(("rate_hz", "topics"), [(200_000, 1), (9_000, 50), (3000, 50)])
 def test_fast_topics_get_no_rest_and_never_fill_their_queue(rate_hz: float, topics: int) -> None:
     rests, fullest = turns(rate_hz, 1000, topics)
     assert not any(rests[-100:])
@@ -44,5 +55,5 @@ def test_fast_topics_get_no_rest_and_never_fill_their_queue(rate_hz: float, topi
 def test_after_a_burst_it_rests_again() -> None:
     paced = pace.Pace(1, 1000)
     paced.note(0, 900)
-    seen = [paced.may_rest(number * MILLISECOND_NS + MILLISECOND_NS) for number in range(4)]
+    seen = [paced.may_rest((number + 1) * 2 * MILLISECOND_NS) for number in range(4)]
     assert seen == [False, True, True, True]

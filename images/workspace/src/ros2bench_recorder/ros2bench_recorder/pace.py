@@ -6,10 +6,12 @@ queue may ever fill meanwhile.
 """
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
-REST_PER_TOPIC_S = 0.001
-LONGEST_REST_S = 0.05
-# Rests are given up when a queue gets an eighth of what it holds in the time of one.
-RESERVE = 8
+REST_PER_TOPIC_S = 0.002
+LONGEST_REST_S = 0.1
+# A topic that begins at this rate does not fill its queue in the one rest before it is noticed.
+SUDDEN_HZ = 400
+# Rests are given up when a queue gets a quarter of what it holds in the time of one.
+RESERVE = 4
 
 
 class Pace:
@@ -26,7 +28,7 @@ class Pace:
             topics: number of queues.
             depth: what the shallowest of them holds.
         """
-        self.rest_s = min(LONGEST_REST_S, REST_PER_TOPIC_S * topics)
+        self.rest_s = min(LONGEST_REST_S, REST_PER_TOPIC_S * topics, depth / SUDDEN_HZ)
         self._window_ns = round(self.rest_s * NANOSECONDS_PER_SECOND)
         self._most = depth // RESERVE
         self._counts = [0] * topics

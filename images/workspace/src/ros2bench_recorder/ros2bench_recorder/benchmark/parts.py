@@ -8,14 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ros2bench_recorder.benchmark import depth
+from ros2bench_recorder.benchmark import depth as common_depth
 from ros2bench_service.signed_calls import HEADER, signed_content
 
 NAMESPACE = 'benchmark'
@@ -75,28 +76,49 @@ class Subscriber(Conversation):
 class Recorder:
     """The recorder itself, with a capture that runs from its start on."""
 
-    def __init__(self, topics: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        topics: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        depth: int | None = None,
+    ) -> None:
+        """Start it and wait until it hears.
+
+        Args:
+            topics: what it records.
+            folder: for its file and its samples.
+            environment: its environment.
+            depth: of its queues; as deep as those of everybody else where it is not given.
+        """
         self._key = Ed25519PrivateKey.generate()
         public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         path = folder / 'recorder.json'
-        path.write_text(json.dumps(_file(topics, folder / 'captures', public)), encoding='utf-8')
+        path.write_text(
+            json.dumps(_file(topics, folder / 'captures', public, depth)), encoding='utf-8'
+        )
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'ros2bench_recorder.recorder', str(path)],
             env={**environment, 'ROS2BENCH_NAMESPACE': NAMESPACE},
         )
         self._wait()
-        self.begin_capture()
+        self._begin_capture()
 
-    def begin_capture(self) -> None:
-        """Have it keep samples of all topics from now on."""
+    @contextmanager
+    def without_capture(self) -> Iterator[None]:
+        """It keeps no samples meanwhile, as between two runs; what it kept is deleted."""
+        self._end_capture()
+        try:
+            yield
+        finally:
+            self._begin_capture()
+
+    def _begin_capture(self) -> None:
         self._call('POST', '/v1/captures', {'capture': 'a', 'max_samples': MOST_SAMPLES})
-        self._captures = True
 
-    def end_capture(self) -> None:
-        """Have it keep nothing any more, and delete what it kept."""
+    def _end_capture(self) -> None:
         self._call('POST', '/v1/captures/a/stop')
         self._call('DELETE', '/v1/captures/a')
-        self._captures = False
 
     @property
     def cpu_ns(self) -> int:
@@ -110,16 +132,15 @@ class Recorder:
     def counts(self) -> tuple[int, int]:
         """Messages received and nanoseconds of processor time, since its start."""
         told = self._call('GET', '/v1/captures/a')
-        return sum(told['samples'].values()) + sum(told['dropped'].values()), told['cpu_ns']
+        return sum(told['samples'].values()) + sum(told['dropped'].values()), self.cpu_ns
 
     def dropped(self) -> int:
         """Messages that it received but could not keep."""
         return sum(self._call('GET', '/v1/captures/a')['dropped'].values())
 
     def close(self) -> None:
-        """End it and delete what it kept."""
-        if self._captures:
-            self.end_capture()
+        """End it and delete what it kept, which the next one in this folder would find."""
+        self._end_capture()
         self._process.terminate()
         self._process.wait(STOP_LIMIT_S)
 
@@ -156,7 +177,9 @@ def _listens(port: int) -> bool:
         return tried.connect_ex(('127.0.0.1', port)) == 0
 
 
-def _file(topics: Sequence[str], captures: Path, public: bytes) -> dict[str, Any]:
+def _file(
+    topics: Sequence[str], captures: Path, public: bytes, depth: int | None
+) -> dict[str, Any]:
     return {
         'contract': 1,
         'port': PORT,
@@ -167,7 +190,7 @@ def _file(topics: Sequence[str], captures: Path, public: bytes) -> dict[str, Any
                 'name': name,
                 'type': MESSAGE_TYPE,
                 'reliability': 'best_effort',
-                'depth': depth(len(topics)),
+                'depth': depth or common_depth(len(topics)),
                 'stamp': 'ros2bench',
             }
             for name in topics

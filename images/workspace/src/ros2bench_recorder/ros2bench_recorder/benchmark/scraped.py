@@ -13,10 +13,12 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ros2bench_recorder.benchmark.parts import PORT, Conversation, Recorder, load_for
+from ros2bench_recorder.watching import DEPTH
 
 EXPORTER, READ = 'exporter', 'read'
 # Of these only the first keeps no samples, and only the first two are read.
@@ -39,7 +41,7 @@ def main() -> int:
     chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
     topics = [f'/benchmark/topic_{number:02d}' for number in range(asked.topics)]
     with tempfile.TemporaryDirectory() as folder:
-        recorder = Recorder(topics, Path(folder), os.environ)
+        recorder = Recorder(topics, Path(folder), os.environ, DEPTH)
         load = load_for(topics, 1)
         rate_hz = asked.rate_hz * asked.topics
         try:
@@ -47,12 +49,12 @@ def main() -> int:
             for _ in range(asked.rounds):
                 windows = {}
                 for arm in chance.sample(ARMS, len(ARMS)):
-                    if arm == EXPORTER:
-                        recorder.end_capture()
                     is_read = arm in {EXPORTER, READ}
-                    windows[arm] = _window(recorder, load, rate_hz, asked.window_s, is_read=is_read)
-                    if arm == EXPORTER:
-                        recorder.begin_capture()
+                    keeping = recorder.without_capture() if arm == EXPORTER else nullcontext()
+                    with keeping:
+                        windows[arm] = _window(
+                            recorder, load, rate_hz, asked.window_s, is_read=is_read
+                        )
                 print(json.dumps({'kind': 'round', **windows}), flush=True)
         finally:
             load.close()
