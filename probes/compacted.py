@@ -11,6 +11,7 @@ query skip most of a file. Files of a folder are read in place; those of S3 once
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -30,7 +31,7 @@ from probes.spool import cache_home
 CONTRACT = 1
 ROOT = "compacted/schema=1/"
 INCLUDED = re.compile(r"compacted/schema=1/date=(\d{4}-\d\d-\d\d)/included-([0-9a-f]{64})\.json")
-ROWS_OF_A_GROUP = 4_096
+LEAST_ROWS_OF_A_GROUP, MOST_ROWS_OF_A_GROUP = 1_024, 4_096
 """Few enough that a day's observations of one metric are a small share of what is read."""
 
 
@@ -110,8 +111,19 @@ def encode_included(run_ids: Iterable[str], files: Sequence[File]) -> bytes:
 def encode_frame(frame: pl.DataFrame) -> bytes:
     """Give the Parquet bytes of a frame, in groups of rows that a query can skip."""
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=True, row_group_size=ROWS_OF_A_GROUP)
+    frame.write_parquet(buffer, compression="zstd", statistics=True, row_group_size=rows_of_a_group(frame))
     return buffer.getvalue()
+
+
+def rows_of_a_group(frame: pl.DataFrame) -> int:
+    """Give the rows of a group: of observations a whole part of the rows of a key.
+
+    A day's runs have mostly the same keys; then the groups that a query reads hold nothing of any other.
+    """
+    if "key" not in frame.columns or frame.is_empty():
+        return MOST_ROWS_OF_A_GROUP
+    of_a_key = int(frame.group_by("key").len()["len"].mode().max())  # pyright: ignore[reportArgumentType]
+    return max(LEAST_ROWS_OF_A_GROUP, math.ceil(of_a_key / math.ceil(of_a_key / MOST_ROWS_OF_A_GROUP)))
 
 
 def best_sets(store: Readable, where: RunFilter = EVERY_RUN) -> tuple[DaySet, ...]:

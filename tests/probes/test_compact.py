@@ -16,6 +16,7 @@ from probes import compact as program
 from probes import compacted
 from probes.compact import compact
 from probes.errors import ProbeError, RecordInvalid
+from probes.observations import nothing_observed
 from probes.records import find_runs, observations
 from probes.run_summary import EVERY_RUN, RunFilter, RunSummary
 from probes.store_folder import FolderStore
@@ -196,6 +197,17 @@ def test_rows_of_one_metric_lie_together() -> None:
     with (tmp := io.BytesIO(payload)):
         assert pl.read_parquet(tmp).equals(many)
     assert b"inference_s" in payload
+
+
+@pytest.mark.parametrize(("of_a_key", "rows"), [(10, 1024), (3000, 3000), (5000, 2500), (8193, 2731)])
+def test_a_group_of_rows_holds_one_metric_where_runs_have_the_same(of_a_key: int, rows: int) -> None:
+    keys = [*["a"] * of_a_key, *["b"] * of_a_key, *["seldom"] * 7]
+    assert compacted.rows_of_a_group(pl.DataFrame({"key": keys})) == rows
+
+
+def test_runs_and_nothing_are_grouped_too() -> None:
+    assert compacted.rows_of_a_group(pl.DataFrame({"run_id": ["a"]})) == compacted.MOST_ROWS_OF_A_GROUP
+    assert compacted.rows_of_a_group(nothing_observed()) == compacted.MOST_ROWS_OF_A_GROUP
 
 
 @pytest.fixture
