@@ -13,7 +13,9 @@ def told(
     ordinary = {"hz": subscriber_hz, "is_bound": False}
     recorder = {"hz": recorder_hz, "is_bound": False}
     search = {"kind": "rate", "recorder": recorder, "subscriber": ordinary, "again": ordinary}
-    return [window] * 3 + [search] * 3
+    shared_memory = search | {"recorder": {"hz": 50_001, "is_bound": False}}
+    over = [search | {"transport": "udp"}, shared_memory | {"transport": "shared_memory"}]
+    return [window] * 3 + over * 3
 
 
 def verdicts(lines: list[dict[str, Any]]) -> list[str]:
@@ -21,11 +23,17 @@ def verdicts(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def test_each_limit_is_judged_by_itself() -> None:
-    assert verdicts(told(0.09, 50_001)) == ["holds"] * 5
-    assert verdicts(told(0.11, 50_001)) == ["fails", "holds", "holds", "holds", "holds"]
-    assert verdicts(told(0.09, 49_000)) == ["holds", "fails", "holds", "holds", "holds"]
-    assert verdicts(told(0.09, 50_001, lost=1)) == ["holds", "holds", "fails", "holds", "holds"]
+    assert verdicts(told(0.09, 50_001)) == ["holds"] * 7
+    assert verdicts(told(0.11, 50_001)) == ["fails", *["holds"] * 6]
+    assert verdicts(told(0.09, 49_000)) == ["holds", "fails", *["holds"] * 5]
+    assert verdicts(told(0.09, 50_001, lost=1)) == ["holds", "holds", "holds", "fails", *["holds"] * 3]
+
+
+def test_rates_are_told_with_their_ratio() -> None:
+    _, udp, *_ = findings(told(0.09, 40_000))
+    assert udp.measured == "0.1250 over 3 pairs (40,000 against 5,000 messages a second)"
+    assert "over UDP" in udp.claim
 
 
 def test_a_subscriber_that_always_loses_is_no_proof() -> None:
-    assert verdicts(told(0.09, 50_001, subscriber_hz=0.0)) == ["holds", "not enough data", "holds", "holds"]
+    assert verdicts(told(0.09, 50_001, subscriber_hz=0.0)) == ["holds", *["not enough data"] * 2, "holds", "holds"]

@@ -2,8 +2,10 @@
 
 First all of them at the same time at a moderate rate, for the processor time of each; then each
 alone at growing rates on one topic, for the largest without a loss: with many topics an executor
-takes a message of each in one turn, which hides what a message costs. Writes a line of JSON for
-each result; `python -m benchmarks.recorder_against_subscriber` computes what they mean.
+takes a message of each in one turn, which hides what a message costs. The rates are sought twice:
+over UDP, as everything else in this project, and over the middleware's shared memory, which leaves
+more of a small machine to the listeners. Writes a line of JSON for each result;
+`python -m benchmarks.recorder_against_subscriber` computes what they mean.
 """
 
 import argparse
@@ -13,7 +15,8 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from ros2bench_recorder.benchmark.rates import Round, largest_loss_free
 SETTLE_S = 1.0
 ROUND_S = 3.0
 ARRIVAL_LIMIT_S = 5.0
+PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 Listener = Recorder | Subscriber
 
 
@@ -51,18 +55,20 @@ def _tell(kind: str, **content: Any) -> None:
     print(json.dumps({'kind': kind, **content}), flush=True)
 
 
-def _recorder(topics: Sequence[str], folder: Path) -> Recorder:
-    return Recorder(topics, folder, os.environ)
+def _transports() -> dict[str, Mapping[str, str]]:
+    """Environments in which messages go over each: without our profile Fast DDS shares memory."""
+    own = {name: value for name, value in os.environ.items() if name != PROFILE}
+    return {'udp': os.environ, 'shared_memory': own}
 
 
 def _cpu(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> None:
     """Everybody hears every message; who goes first in the middleware does not matter."""
     listeners: dict[str, Listener] = {
-        'recorder': _recorder(topics, folder),
-        'subscriber': Subscriber(topics),
-        'again': Subscriber(topics),
+        'recorder': Recorder(topics, folder, os.environ),
+        'subscriber': Subscriber(topics, os.environ),
+        'again': Subscriber(topics, os.environ),
     }
-    load = load_for(topics, len(listeners))
+    load = load_for(topics, len(listeners), os.environ)
     rate_hz = asked.rate_hz * asked.topics
     try:
         # Buffers and caches fill in a first window that is not counted.
@@ -84,22 +90,28 @@ def _cpu(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> None
 def _rates(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> None:
     """Each alone: a machine of two cores has one for the sender and one for the listener."""
     chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
-    makers: dict[str, Callable[[], Listener]] = {
-        'recorder': lambda: _recorder(topics, folder),
-        'subscriber': lambda: Subscriber(topics),
-        'again': lambda: Subscriber(topics),
-    }
     for _ in range(asked.searches):
-        found = {}
-        for name in chance.sample(sorted(makers), len(makers)):
-            listener = makers[name]()
-            load = load_for(topics, 1)
-            try:
-                free = largest_loss_free(lambda rate_hz: _round(load, listener, rate_hz))  # noqa: B023
-            finally:
-                _close(load, listener)
-            found[name] = {'hz': free.rate_hz, 'is_bound': free.is_bound}
-        _tell('rate', **found)
+        for transport, environment in _transports().items():
+            makers: dict[str, Callable[[], Listener]] = {
+                'recorder': partial(Recorder, topics, folder, environment),
+                'subscriber': partial(Subscriber, topics, environment),
+                'again': partial(Subscriber, topics, environment),
+            }
+            found = {}
+            for name in chance.sample(sorted(makers), len(makers)):
+                found[name] = _largest_rate(topics, makers[name](), environment)
+            _tell('rate', transport=transport, **found)
+
+
+def _largest_rate(
+    topics: Sequence[str], listener: Listener, environment: Mapping[str, str]
+) -> dict[str, Any]:
+    load = load_for(topics, 1, environment)
+    try:
+        free = largest_loss_free(lambda rate_hz: _round(load, listener, rate_hz))
+    finally:
+        _close(load, listener)
+    return {'hz': free.rate_hz, 'is_bound': free.is_bound}
 
 
 def _round(load: Conversation, listener: Listener, rate_hz: float) -> Round:

@@ -31,10 +31,10 @@ CAPTURES_BYTES = 2**30
 class Conversation:
     """A program that answers each line of its input with a line of JSON."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str]) -> None:
         command = [sys.executable, '-m', f'ros2bench_recorder.benchmark.{module}', *arguments]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         self._read()
 
@@ -64,8 +64,8 @@ class Conversation:
 class Subscriber(Conversation):
     """The ordinary node."""
 
-    def __init__(self, topics: Sequence[str]) -> None:
-        super().__init__('subscriber', *topics)
+    def __init__(self, topics: Sequence[str], environment: Mapping[str, str]) -> None:
+        super().__init__('subscriber', *topics, environment=environment)
 
     def counts(self) -> tuple[int, int]:
         """Messages received and nanoseconds of processor time, since its start."""
@@ -198,6 +198,8 @@ def _file(
     }
 
 
-def load_for(topics: Sequence[str], subscribers: int) -> Conversation:
+def load_for(
+    topics: Sequence[str], subscribers: int, environment: Mapping[str, str]
+) -> Conversation:
     """A sender that has found everybody who listens."""
-    return Conversation('load', str(subscribers), *topics)
+    return Conversation('load', str(subscribers), *topics, environment=environment)

@@ -42,7 +42,7 @@ def main() -> int:
     topics = [f'/benchmark/topic_{number:02d}' for number in range(asked.topics)]
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(topics, Path(folder), os.environ, DEPTH)
-        load = load_for(topics, 1)
+        load = load_for(topics, 1, os.environ)
         rate_hz = asked.rate_hz * asked.topics
         try:
             load.ask(f'{rate_hz} {SETTLE_S}')
