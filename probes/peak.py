@@ -129,7 +129,7 @@ def find_peak(
                 "run": run,
             }
         )
-        beside = "" if foreign is None else f", {foreign:.0%} of the machines' processors taken by others"
+        beside = "" if foreign is None else f", {foreign:.0%} of the busiest machine's processors taken by others"
         world.screen.step(f"trial {number}: {loss:.1%} lost{beside}")
         return loss
 

@@ -82,7 +82,7 @@ def test_the_answer_is_a_record_with_its_trials(around: Outside, monkeypatch: py
     assert [trial["rate_hz"] for trial in manifest["plan"]["trials"]] == asked
     first = {"rate_hz": 10, "stage": "double", "loss_ratio": 0, "foreign_cpu_ratio": FOREIGN, "run": "run-1"}
     assert manifest["plan"]["trials"][0] == first
-    assert "12% of the machines' processors taken by others" in around.shown.getvalue()
+    assert "12% of the busiest machine's processors taken by others" in around.shown.getvalue()
     assert manifest["state"] == "complete"
     assert around.target.switched == [("monolithic", "parked")]
     stored = around.store.get(
