@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import polars as pl
 import typer
 
 from probes.comparing import compare_selection
@@ -14,11 +15,11 @@ from probes.record_sources import FoundRuns, find_in, open_sources
 from probes.records import RecordStore
 from probes.report.contents import Contents
 from probes.report.gather import gather
+from probes.report.other_runs import with_other_runs
 from probes.report.page import render
 from probes.report.page_file import write_page
 from probes.report.record_folder import RecordFolder, record_folder
 from probes.report.scope import choose
-from probes.report.swaps import with_swaps
 from probes.run_summary import RunSummary
 from probes.spool import Spool
 
@@ -50,12 +51,13 @@ def read_contents(selectors: Sequence[str], store: str | None, baseline: str | N
     for selector in named:
         _refuse_unsealed(selector, found.runs)
     selection = choose(named, found.runs, baseline)
-    comparison = with_swaps(compare_selection(selection, found, selectors=selectors), selection, found)
+    comparison, beside = with_other_runs(compare_selection(selection, found, selectors=selectors), selection, found)
     taken = [run for entrant in selection.entrants for run in entrant.runs]
     # A page is sent to others: it does not tell where this user's home is.
     told = tuple(source.replace(str(Path.home()), "~") for source in comparison.settings.sources)
     settings = replace(comparison.settings, sources=told)
-    return gather(replace(comparison, settings=settings), _sources(found), found.observations(taken))
+    observed = pl.concat([found.observations(taken), *beside.observed])
+    return gather(replace(comparison, settings=settings), _sources(found), observed, beside.run_ids)
 
 
 def _refuse_unsealed(selector: str, runs: Sequence[RunSummary]) -> None:

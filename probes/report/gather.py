@@ -1,6 +1,7 @@
 """From records to what the page shows: manifests, samples and starts of the runs that a comparison is made of."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,32 @@ COLUMNS = ("run_id", "repetition", "key", "value", "missing")
 Source = tuple[RecordStore, RunSummary]
 
 
-def gather(comparison: Comparison, sources: Mapping[str, Source], observed: pl.DataFrame) -> Contents:
+def gather(
+    comparison: Comparison,
+    sources: Mapping[str, Source],
+    observed: pl.DataFrame,
+    other_runs: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Contents:
     """Read what the page needs beside the comparison.
 
     Args:
         comparison: The comparison.
         sources: Where each of its runs lies, by identifier.
-        observed: Observations of its runs.
+        observed: Observations of its runs, and of what others say beside them.
+        other_runs: Identifiers of these others, by contender.
 
     Raises:
         RecordInvalid: A record is not what it should be.
         StoreUnavailable: A record cannot be read.
     """
     subjects = tuple(
-        _subject(contender, place, sources, observed) for place, contender in enumerate(comparison.contenders)
+        _subject(
+            contender,
+            place,
+            sources,
+            evidence_of(contender.name, (*contender.run_ids, *other_runs.get(contender.name, ())), observed),
+        )
+        for place, contender in enumerate(comparison.contenders)
     )
     notes = tuple(
         f"{item.name}: distributions are of its newest {MOST_RUNS} of {len(item.contender.run_ids)} runs; values and "
@@ -48,7 +61,7 @@ def gather(comparison: Comparison, sources: Mapping[str, Source], observed: pl.D
     return Contents(comparison, subjects, notes)
 
 
-def _subject(contender: Contender, place: int, sources: Mapping[str, Source], observed: pl.DataFrame) -> Subject:
+def _subject(contender: Contender, place: int, sources: Mapping[str, Source], evidence: Evidence) -> Subject:
     runs = [sources[run_id] for run_id in contender.run_ids[-MOST_RUNS:]]
     manifests = tuple(read_manifest(store, run) for store, run in runs)
     samples = [
@@ -64,7 +77,7 @@ def _subject(contender: Contender, place: int, sources: Mapping[str, Source], ob
         flows_of(samples),
         _start([(manifest["run_id"], read_table(store, run, "timeline"))
                 for manifest, (store, run) in zip(manifests, runs, strict=True)]),
-        evidence_of(contender, observed),
+        evidence,
     )  # fmt: skip
 
 
@@ -138,12 +151,12 @@ def _quantiles(part: pl.DataFrame, since: str) -> tuple[float | None, ...]:
     )
 
 
-def evidence_of(contender: Contender, observed: pl.DataFrame) -> Evidence:
-    """Give the values of a contender by repetition, and why others are missing.
+def evidence_of(name: str, run_ids: Sequence[str], observed: pl.DataFrame) -> Evidence:
+    """Give the values of a contender's runs by repetition, and why others are missing.
 
     What belongs to a run as a whole, and what is the same by nature, is one value.
     """
-    own = observed.filter(pl.col("run_id").is_in(list(contender.run_ids))).sort("run_id", "repetition")
+    own = observed.filter(pl.col("run_id").is_in(list(run_ids))).sort("run_id", "repetition")
     units: dict[tuple[str, int], int] = {}
     known: dict[str, list[tuple[str, int, float]]] = {}
     missing: dict[str, str] = {}
@@ -155,7 +168,7 @@ def evidence_of(contender: Contender, observed: pl.DataFrame) -> Evidence:
         else:
             missing[key] = str(reason)
     values = {key: _in_line(key, found, units) for key, found in known.items()}
-    return Evidence(contender.name, values, {key: reason for key, reason in missing.items() if key not in known})
+    return Evidence(name, values, {key: reason for key, reason in missing.items() if key not in known})
 
 
 def _in_line(

@@ -302,10 +302,7 @@ def test_evidence_keeps_repetitions_in_line(four: tuple[Path, str]) -> None:
         }
     )
 
-    class Contender:
-        name, run_ids = "c", ("a", "b")
-
-    found = evidence_of(Contender(), frame)  # pyright: ignore[reportArgumentType] - what it needs of one
+    found = evidence_of("c", ("a", "b"), frame)
     assert found.values == {"x_s": [1.0, 2.0, 3.0], "image_bytes_wire": (9.0,)}
     assert found.missing == {"y_s": "no_platform"}
     assert found.repetitions == 3
