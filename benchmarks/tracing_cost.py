@@ -1,0 +1,92 @@
+"""What tracing takes of a node's processor time, measured where nothing else is: in a process that only wakes.
+
+    python -m benchmarks.tracing_cost [--rounds 10]
+
+`benchmarks.tracing_overhead` compares whole applications; a difference of 1 % drowns there in what applications scatter
+by. This one runs `ros2bench_recorder.benchmark.traced` of the recorder image in a pod of its own: windows with and
+without tracing, each in a process of its own, and a control of two without. What tracing adds is set against the share
+of one node in the application's own processor time, as `tracing_overhead` has measured it. A node that is busy has
+colder caches than a process that sleeps: take the result for a lower bound.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.command import PROJECT, console, need
+from benchmarks.paired import LEAST_PAIRS, Comparison, compare, show
+from benchmarks.recorder_against_subscriber import run_in_pod
+from components.image import read_lock
+
+PROGRAM = ("python3", "-m", "ros2bench_recorder.benchmark.traced")
+NODES = 4
+LIMIT = 1.01
+APPLICATION = PROJECT / "benchmarks" / "results" / "tracing_overhead.json"
+OF_APPLICATION = "control: untraced-again / untraced, cpu_cores"
+
+
+def application_cores(result: Mapping[str, Any]) -> float:
+    """Give the cores that the application takes without tracing.
+
+    Args:
+        result: What `benchmarks.tracing_overhead` has kept.
+
+    Raises:
+        StopIteration: It holds no such row.
+    """
+    return float(next(row["second_s"] for row in result["rows"] if row["name"] == OF_APPLICATION))
+
+
+def evaluate(
+    rounds: Sequence[Mapping[str, float]], window_s: float, cores: float, seed: int
+) -> tuple[Comparison, Comparison]:
+    """Compute the control, and the processor time of a node with tracing over that without.
+
+    Args:
+        rounds: Seconds of processor time of each arm.
+        window_s: Length of their windows.
+        cores: What the whole application takes without tracing.
+        seed: Seed of the intervals.
+
+    Raises:
+        ValueError: Fewer than three rounds.
+    """
+    node_s = cores * window_s / NODES
+
+    def with_node(arm: str) -> list[float]:
+        return [node_s + each[arm] - each["untraced"] for each in rounds]
+
+    untraced = [node_s] * len(rounds)
+    return (
+        compare("control: untraced-again / untraced, a node", with_node("again"), untraced, seed=seed),
+        compare("traced / untraced, a node, every frame", with_node("traced"), untraced, seed=seed, limit=LIMIT),
+    )
+
+
+def main(
+    rate_hz: Annotated[float, typer.Option(help="Frames per second, all of them traced.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=3, help="Rounds of three windows.")] = LEAST_PAIRS,
+    window_s: Annotated[float, typer.Option(help="Length of a window.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Seed of the order and of the intervals.")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="Folder that keeps the result, for docs/benchmarks.md.")] = None,
+) -> None:
+    """Measure what tracing adds to a node, after a control."""
+    need("KUBECONFIG", "ROS2BENCH_IMAGES_LOCK")
+    cores = application_cores(json.loads(APPLICATION.read_text()))
+    image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
+    asked = {"rate-hz": rate_hz, "rounds": rounds, "window-s": window_s, "seed": seed}
+    lines = run_in_pod(image, [f"--{name}={value}" for name, value in asked.items()], PROGRAM)
+    found = evaluate(lines, window_s, cores, seed)
+    show("tracing_cost", found, keep)
+    added_ms = 1000 * sum(each["traced"] - each["untraced"] for each in lines) / len(lines) / window_s
+    console.print(f"Tracing {rate_hz:g} frames a second takes {added_ms:.2f} ms of processor time a second in a node.")
+    if found[-1].verdict == "broken":
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

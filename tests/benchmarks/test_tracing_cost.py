@@ -1,0 +1,56 @@
+"""Windows with and without tracing become a control and a share of a node's processor time."""
+
+import json
+
+import pytest
+
+from benchmarks.recorder_against_subscriber import manifests
+from benchmarks.tracing_cost import APPLICATION, PROGRAM, application_cores, evaluate
+from tests.images.in_cluster import module
+from tests.support.values import DIGEST
+
+traced = module("ros2bench_recorder.benchmark.traced")
+
+
+def rounds(*added_s: float) -> list[dict[str, float]]:
+    return [{"untraced": 0.01, "again": 0.0101, "traced": 0.01 + each} for each in added_s]
+
+
+def test_what_tracing_adds_is_set_against_the_share_of_a_node() -> None:
+    """Of 0.4 cores a node has a tenth of a core: a second in a window of ten."""
+    control, claim = evaluate(rounds(0.008, 0.0081, 0.0079), 10, 0.4, 1)
+    assert control.ratio == pytest.approx(1.0001)
+    assert claim.ratio == pytest.approx(1.008, abs=1e-4)
+    assert claim.verdict == "kept"
+    assert evaluate(rounds(0.012, 0.013, 0.012), 10, 0.4, 1)[1].verdict == "broken"
+
+
+def test_the_applications_own_time_is_that_of_the_kept_result() -> None:
+    assert 0.1 < application_cores(json.loads(APPLICATION.read_text())) < 2
+
+
+def test_the_pod_runs_the_program() -> None:
+    (container,) = manifests(f"registry/recorder@{DIGEST}", ["--rounds=3"], PROGRAM)[-1]["spec"]["containers"]
+    assert container["args"] == [*PROGRAM, "--rounds=3"]
+
+
+def test_a_window_wakes_for_every_frame_and_traces_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[int] = []
+
+    class StandInTracer:
+        def __init__(self, port: int) -> None:
+            assert port == 1
+
+        def note(self, number: int, intended_ns: int, begun_ns: int) -> None:
+            assert intended_ns < begun_ns
+            noted.append(number)
+
+        def close(self) -> None:
+            noted.append(-1)
+
+    monkeypatch.setattr(traced, "SETTLE_S", 0.02)
+    monkeypatch.setattr(traced, "_tracer", StandInTracer)
+    assert 0 < traced.window(1, 500, 0.04) < 0.04
+    assert noted == [*range(30), -1]
+    assert traced.window(0, 500, 0.04) > 0
+    assert len(noted) == 31
