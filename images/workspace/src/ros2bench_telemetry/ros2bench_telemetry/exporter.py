@@ -20,7 +20,7 @@ from ros2bench_telemetry.json_lines import say
 from ros2bench_telemetry.span import Span
 
 CAPACITY = 4096
-# As OpenTelemetry's own libraries do (OTEL_BSP_SCHEDULE_DELAY): a request costs much, a span little.
+# As OpenTelemetry's own libraries do (OTEL_BSP_SCHEDULE_DELAY): a request costs, a span little.
 PERIOD_S = 5.0
 TIMEOUT_S = 2.0
 LONGEST_PAUSE_S = 30.0
