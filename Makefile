@@ -105,7 +105,7 @@ test-images: setup-development  ## Image tier: build, inspect and run the images
 
 test-cluster: setup-development  ## Cluster tier: the journeys of the README, from the shell, in a lab of its own
 	$(STAGE)
-	$(PYTHON) -m pytest -m "cluster and not full"
+	$(PYTHON) -m pytest --durations=15 --durations-min=20 -m "cluster and not full"
 
 test-full: setup-development  ## What is too long for every change: every pattern over every network (writes docs/matrix.md), images built anew
 	$(STAGE)

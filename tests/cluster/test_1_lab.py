@@ -32,6 +32,13 @@ def killed_up(journey: Journey, after_s: float) -> bool:
     return False
 
 
+def lab_up_s(journey: Journey) -> float:
+    """Bring the lab up; give how long that took, which on a machine that has never done it is half an hour."""
+    began_s = time.monotonic()
+    assert journey.type(".venv/bin/python -m lab up --no-images", timeout_s=3600).returncode == 0
+    return time.monotonic() - began_s
+
+
 def test_up_killed_at_any_moment_can_be_taken_down_without_a_trace(
     journey: Journey, before: dict[str, object], chance: random.Random
 ) -> None:
@@ -47,11 +54,9 @@ def test_up_after_a_killed_up_works_and_up_again_changes_nothing(
     journey: Journey, before: dict[str, object], chance: random.Random
 ) -> None:
     killed_up(journey, chance.uniform(1.0, 20.0))
-    assert journey.type(".venv/bin/python -m lab up --no-images").returncode == 0
+    first_s = lab_up_s(journey)
     first = journey.type(".venv/bin/python -m lab status --json").stdout
-    began = time.monotonic()
-    assert journey.type(".venv/bin/python -m lab up --no-images").returncode == 0
-    assert time.monotonic() - began < 30
+    assert lab_up_s(journey) < first_s / 2
     assert journey.type(".venv/bin/python -m lab status --json").stdout == first
     assert "Ready" in journey.kubectl("get nodes")
     assert journey.type(".venv/bin/python -m lab down").returncode == 0
