@@ -71,5 +71,5 @@ def prove(bench: Bench, *, reduced: bool) -> list[Finding]:
     """Run the comparison on a cluster in which nothing else is deployed."""
     bench.remove()
     image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
-    own = ("--windows=3", "--window-s=3", "--searches=3") if reduced else ("--windows=10", "--searches=5")
+    own = ("--windows=3", "--window-s=3", "--searches=3") if reduced else ("--windows=10", "--searches=3")
     return findings(run_in_pod(image, [*OPTIONS, *own]))
