@@ -20,7 +20,8 @@ from tests.probes.report_records import Made, write_record
 from tests.probes.test_report import page_of
 
 STACKS = ("monolithic", "composition", "overlay")
-SAMPLE = Path(__file__).parents[2] / "examples" / "records" / "four-patterns"
+PROJECT = Path(__file__).parents[2]
+SAMPLE = PROJECT / "examples" / "records" / "four-patterns"
 NO_SWAPS = {"swap_s": "not_requested", "memory_leak": "not_requested"}
 
 
@@ -151,8 +152,14 @@ def test_what_other_runs_say_is_weighed_with_the_rest(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def sample_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page of `make sample-report`."""
-    names = ["monolithic", "microservices", "composition", "overlay"]
-    return page_of([*names, "--store", f"dir:{SAMPLE}"], tmp_path_factory.mktemp("page"))
+    installs = re.search(r"^INSTALLS = (\S+)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert installs
+    return page_of([installs[1], "--store", f"dir:{SAMPLE}"], tmp_path_factory.mktemp("page"))
+
+
+def test_the_page_names_the_runs_that_updates_and_swaps_are_of(sample_page: str) -> None:
+    assert "Updates are of the runs monolithic " in sample_page
+    assert "Swaps are of the endurance runs monolithic " in sample_page
 
 
 @pytest.mark.parametrize(
