@@ -108,6 +108,13 @@ class KubernetesCluster:
         with cluster_errors("list nodes", self.server):
             return [machine_of(_object(item)) async for item in self._api.get(Node, raw=True)]
 
+    async def images(self) -> frozenset[str]:
+        """Give the references of images that at least one machine says to hold: its 50 largest, some seconds late."""
+        with cluster_errors("list nodes", self.server):
+            nodes = [_object(item) async for item in self._api.get(Node, raw=True)]
+        held = [image for node in nodes for image in node["status"].get("images", [])]
+        return frozenset(name for image in held for name in image.get("names") or ())
+
     async def events(self, namespace: str) -> list[dict[str, Any]]:
         """List the events of a namespace."""
         with cluster_errors("list events", self.server):

@@ -14,7 +14,7 @@ from typing import Any
 from probes import preconditions
 from probes.cell import Cell
 from probes.cluster import Machine
-from probes.deploy import application_of, count_ready, expected_replicas, park
+from probes.deploy import application_of, count_ready, expected_replicas
 from probes.errors import StoreUnavailable, TargetError, UsageError
 from probes.fault_order import FaultOrder
 from probes.gates import THRESHOLDS
@@ -40,6 +40,7 @@ from probes.signing import CallSigner, operator_key
 from probes.spool import Spool
 from probes.store import pinned
 from probes.tables import encode_table, readings_table
+from probes.warming import bring_images, park_others
 from probes.world import Cluster, World
 from signing.keys import key_path
 from stacks.outputs import RecorderEndpoint, StackOutputs
@@ -132,12 +133,11 @@ async def measure(campaign: Campaign, world: World) -> None:
 
 async def _measure_all(bench: Bench, runs: Sequence[Run]) -> None:
     plan, by_arm = bench.plan, {(run.outputs.stack, run.arm): run for run in runs}
+    stacks = tuple({run.outputs.stack: run.outputs for run in runs}.values())
+    await bring_images(bench, stacks)
     for step in plan.order:
         run = by_arm[step.stack, step.arm]
-        others = {other.outputs.stack: other.outputs for other in runs if other.outputs.stack != step.stack}
-        for other in others.values():
-            if await bench.cluster.pods(other.namespace, application_of(other).labels):
-                await park(bench.world.target, bench.cluster, other, plan.durations.ready_timeout_s)
+        await park_others(bench, run.outputs, stacks)
         await measure_repetition(bench, run, step.repetition)
         if run.done == plan.repetitions:
             await _conclude(run)

@@ -76,6 +76,10 @@ class Cluster(Protocol):
         """List the machines."""
         ...
 
+    async def images(self) -> frozenset[str]:
+        """Give the references of images that at least one machine holds."""
+        ...
+
     async def events(self, namespace: str) -> list[dict[str, Any]]:
         """List the events of a namespace."""
         ...

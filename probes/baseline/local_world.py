@@ -14,6 +14,7 @@ from probes.baseline.containers import NAME, ContainerPlan
 from probes.baseline.engine import Engine
 from probes.baseline.groups import Group
 from probes.cluster import Machine, Permission
+from probes.deploy import application_of
 from probes.errors import UsageError
 from probes.phases import Sighting
 from probes.provenance import boot_id, operator_facts
@@ -159,6 +160,10 @@ class LocalCluster:
         kernel, architecture = str(facts["kernel"]), str(facts["architecture"])
         own = Machine(NAME, boot_id(), kernel, str(facts["system"]), architecture, "none", "none", {}, is_ready=True)
         return [own]
+
+    async def images(self) -> frozenset[str]:
+        """Give the application's image, which is here before anything is started."""
+        return frozenset(image for pod in application_of(self._target.outputs(NAME)).pods for image in pod.images())
 
     async def events(self, namespace: str) -> list[dict[str, Any]]:
         """Nobody reports any."""

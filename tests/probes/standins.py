@@ -354,6 +354,9 @@ class StandInCluster:
         self.refused: list[Permission] = []
         self.other_pods: list[dict[str, Any]] = []
         self.known_machines = [machine()]
+        outputs = outputs_of().application
+        assert outputs
+        self.held_images = frozenset(image for pod in outputs.pods for image in pod.images())
         self.happened: list[dict[str, Any]] = []
         self.waiting_pod: dict[str, Any] | None = None
         self.known_claims: dict[str, dict[str, str]] = {}
@@ -368,6 +371,9 @@ class StandInCluster:
 
     async def machines(self) -> list[Machine]:
         return self.known_machines
+
+    async def images(self) -> frozenset[str]:
+        return self.held_images
 
     async def events(self, namespace: str) -> list[dict[str, Any]]:
         return self.happened

@@ -116,7 +116,16 @@ def node(name: str) -> dict[str, Any]:
     ready = {"type": "Ready", "status": "True"}
     return {
         "metadata": {"name": name},
-        "status": {"nodeInfo": info, "conditions": [ready], "allocatable": {"cpu": "1"}},
+        "status": {
+            "nodeInfo": info,
+            "conditions": [ready],
+            "allocatable": {"cpu": "1"},
+            # An image without a name is one whose tag was given to another.
+            "images": [
+                {"names": [f"registry/of-{name}@sha256:1", "registry/both:1"], "sizeBytes": 1},
+                {"sizeBytes": 2},
+            ],
+        },
     }
 
 
@@ -157,6 +166,11 @@ def test_identity_machines_and_pods_are_read(server: StandInServer) -> None:
 
     assert ask(read) == ("here", "the-uid", ["cloud", "edge"], 1)
     assert ["a=b"] in [query.get("labelSelector") for query in server.queries]
+
+
+def test_images_are_those_of_any_machine(server: StandInServer) -> None:
+    found = ask(lambda connected: connected.images())
+    assert found == {"registry/of-cloud@sha256:1", "registry/of-edge@sha256:1", "registry/both:1"}
 
 
 def test_refused_permissions_are_found(server: StandInServer) -> None:

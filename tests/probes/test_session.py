@@ -166,6 +166,18 @@ def test_a_run_with_install_cycles_is_committed_with_every_metric(scene: Scene) 
     assert scene.recorder.captures == {}
 
 
+@pytest.mark.parametrize("cycles", ["install", "none"])
+def test_images_that_no_machine_holds_are_brought_by_a_start_that_is_not_measured(scene: Scene, cycles: str) -> None:
+    scene.cluster.held_images = frozenset()
+    if cycles == "none":
+        scene.application.start("monolithic")
+    assert scene.run(repetitions=2, cycles=cycles) == ExitCode.COMMITTED
+    up, down = ("monolithic", "running"), ("monolithic", "parked")
+    assert scene.target.switched == ([up, down, down, up, down, up] if cycles == "install" else [])
+    assert ("start once, unmeasured: no machine holds " in scene.shown.getvalue()) == (cycles == "install")
+    assert scene.manifest()["repetitions_done"] == 2
+
+
 def test_the_record_lies_where_the_contract_says_with_parts_that_match_the_manifest(scene: Scene) -> None:
     scene.run()
     manifest = scene.manifest()
