@@ -1,6 +1,6 @@
 """What tracing takes of a node's processor time, measured where nothing else is: in a process that only wakes.
 
-    python -m benchmarks.tracing_cost [--rounds 10]
+    python -m benchmarks.tracing_cost --manifest RUN/manifest.json [--rounds 10]
 
 `benchmarks.tracing_overhead` compares whole applications; a difference of 1 % drowns there in what applications scatter
 by. This one runs `ros2bench_recorder.benchmark.traced` of the recorder image in a pod of its own: windows with and
@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.command import PROJECT, console, need
+from benchmarks.command import console, need
 from benchmarks.paired import LEAST_PAIRS, Comparison, compare, show
 from benchmarks.recorder_against_subscriber import run_in_pod
 from components.image import read_lock
@@ -25,20 +25,23 @@ from components.image import read_lock
 PROGRAM = ("python3", "-m", "ros2bench_recorder.benchmark.traced")
 NODES = 4
 LIMIT = 1.01
-APPLICATION = PROJECT / "benchmarks" / "results" / "tracing_overhead.json"
-OF_APPLICATION = "control: untraced-again / untraced, cpu_cores"
+CPU = "cpu_cores"
 
 
-def application_cores(result: Mapping[str, Any]) -> float:
-    """Give the cores that the application takes without tracing.
-
-    Args:
-        result: What `benchmarks.tracing_overhead` has kept.
+def application_cores(manifest: Mapping[str, Any]) -> float:
+    """Give the cores that the application of a run took.
 
     Raises:
-        StopIteration: It holds no such row.
+        typer.BadParameter: The run has none, or its nodes were traced.
     """
-    return float(next(row["second_s"] for row in result["rows"] if row["name"] == OF_APPLICATION))
+    if (manifest["spec"].get("tracing") or {}).get("enabled"):
+        raise typer.BadParameter(f"the nodes of run {manifest['run_id']} were traced; give one without tracing")
+    found = manifest["metrics"].get(CPU, {})
+    if "value" not in found:
+        raise typer.BadParameter(
+            f"{CPU} of run {manifest['run_id']} is missing: {found.get('missing', 'not measured')}"
+        )
+    return float(found["value"])
 
 
 def evaluate(
@@ -68,6 +71,9 @@ def evaluate(
 
 
 def main(
+    manifest: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Manifest of a run of microservices here.")
+    ],
     rate_hz: Annotated[float, typer.Option(help="Frames per second, all of them traced.")] = 10.0,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds of three windows.")] = LEAST_PAIRS,
     window_s: Annotated[float, typer.Option(help="Length of a window.")] = 10.0,
@@ -76,14 +82,17 @@ def main(
 ) -> None:
     """Measure what tracing adds to a node, after a control."""
     need("KUBECONFIG", "ROS2BENCH_IMAGES_LOCK")
-    cores = application_cores(json.loads(APPLICATION.read_text()))
+    cores = application_cores(json.loads(manifest.read_text()))
     image = read_lock(Path(os.environ["ROS2BENCH_IMAGES_LOCK"])).reference("recorder")
     asked = {"rate-hz": rate_hz, "rounds": rounds, "window-s": window_s, "seed": seed}
     lines = run_in_pod(image, [f"--{name}={value}" for name, value in asked.items()], PROGRAM)
     found = evaluate(lines, window_s, cores, seed)
     show("tracing_cost", found, keep)
     added_ms = 1000 * sum(each["traced"] - each["untraced"] for each in lines) / len(lines) / window_s
-    console.print(f"Tracing {rate_hz:g} frames a second takes {added_ms:.2f} ms of processor time a second in a node.")
+    console.print(
+        f"Tracing {rate_hz:g} frames a second takes {added_ms:.2f} ms of processor time a second in a node; "
+        f"the application takes {1000 * cores:.0f} ms."
+    )
     if found[-1].verdict == "broken":
         raise typer.Exit(1)
 

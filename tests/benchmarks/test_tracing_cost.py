@@ -1,11 +1,12 @@
 """Windows with and without tracing become a control and a share of a node's processor time."""
 
-import json
+from typing import Any
 
 import pytest
+import typer
 
 from benchmarks.recorder_against_subscriber import manifests
-from benchmarks.tracing_cost import APPLICATION, PROGRAM, application_cores, evaluate
+from benchmarks.tracing_cost import PROGRAM, application_cores, evaluate
 from tests.images.in_cluster import module
 from tests.support.values import DIGEST
 
@@ -25,8 +26,17 @@ def test_what_tracing_adds_is_set_against_the_share_of_a_node() -> None:
     assert evaluate(rounds(0.012, 0.013, 0.012), 10, 0.4, 1)[1].verdict == "broken"
 
 
-def test_the_applications_own_time_is_that_of_the_kept_result() -> None:
-    assert 0.1 < application_cores(json.loads(APPLICATION.read_text())) < 2
+def manifest(**changes: Any) -> dict[str, Any]:
+    return {"run_id": "r", "spec": {"tracing": {"enabled": False}}, "metrics": {"cpu_cores": {"value": 0.4}}} | changes
+
+
+def test_the_applications_own_time_is_that_of_a_run_without_tracing() -> None:
+    assert application_cores(manifest()) == 0.4
+    assert application_cores(manifest(spec={})) == 0.4
+    with pytest.raises(typer.BadParameter, match="run r were traced"):
+        application_cores(manifest(spec={"tracing": {"enabled": True}}))
+    with pytest.raises(typer.BadParameter, match="missing: no_platform"):
+        application_cores(manifest(metrics={"cpu_cores": {"missing": "no_platform"}}))
 
 
 def test_the_pod_runs_the_program() -> None:
