@@ -14,15 +14,16 @@ traced = module("ros2bench_recorder.benchmark.traced")
 
 
 def rounds(*added_s: float) -> list[dict[str, float]]:
-    return [{"untraced": 0.01, "again": 0.0101, "traced": 0.01 + each} for each in added_s]
+    return [{"untraced": 0.01, "again": 0.0101, "sampled": 0.01 + each, "traced": 0.01 + 2 * each} for each in added_s]
 
 
 def test_what_tracing_adds_is_set_against_the_share_of_a_node() -> None:
     """Of 0.4 cores a node has a tenth of a core: a second in a window of ten."""
-    control, claim = evaluate(rounds(0.008, 0.0081, 0.0079), 10, 0.4, 1)
+    control, claim, most = evaluate(rounds(0.008, 0.0081, 0.0079), 10, 0.4, 1)
     assert control.ratio == pytest.approx(1.0001)
     assert claim.ratio == pytest.approx(1.008, abs=1e-4)
-    assert claim.verdict == "kept"
+    assert most.ratio == pytest.approx(1.016, abs=1e-4)
+    assert (claim.verdict, most.verdict) == ("kept", "reported")
     assert evaluate(rounds(0.012, 0.013, 0.012), 10, 0.4, 1)[1].verdict == "broken"
 
 
@@ -48,8 +49,8 @@ def test_a_window_wakes_for_every_frame_and_traces_it(monkeypatch: pytest.Monkey
     noted: list[int] = []
 
     class StandInTracer:
-        def __init__(self, port: int) -> None:
-            assert port == 1
+        def __init__(self, port: int, sample_every: int) -> None:
+            assert (port, sample_every) == (1, 7)
 
         def note(self, number: int, intended_ns: int, begun_ns: int) -> None:
             assert intended_ns < begun_ns
@@ -60,7 +61,7 @@ def test_a_window_wakes_for_every_frame_and_traces_it(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(traced, "SETTLE_S", 0.02)
     monkeypatch.setattr(traced, "_tracer", StandInTracer)
-    assert 0 < traced.window(1, 500, 0.04) < 0.04
+    assert 0 < traced.window(1, 7, 500, 0.04) < 0.04
     assert noted == [*range(30), -1]
-    assert traced.window(0, 500, 0.04) > 0
+    assert traced.window(1, 0, 500, 0.04) > 0
     assert len(noted) == 31
