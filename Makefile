@@ -85,13 +85,15 @@ check: setup-development  ## Format, lint, types, import arrows
 	PATH="$$PWD/.venv/bin:$$PATH" pyright --warnings
 	.venv/bin/lint-imports --no-cache
 
+# Everything that no other tier is made of.
+UNIT := not browser and not image and not cluster and not store and not full
 test-unit: setup-development  ## Unit tier: seconds, no network, no cluster
 	$(STAGE)
-	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not browser and not image and not cluster and not store and not full"
+	$(PYTHON) -m pytest -q -n 3 --dist worksteal -m "$(UNIT)"
 
 test-unit-thorough: setup-development  ## The same with new random examples, fifty times as many
 	$(STAGE)
-	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "not browser and not image and not cluster and not store and not full"
+	HYPOTHESIS_PROFILE=thorough $(PYTHON) -m pytest -q -n 3 --dist worksteal -m "$(UNIT)"
 
 test-stores: setup-development  ## Store tier: faults of a store from many seeds, and real SeaweedFS, one process and distributed
 	$(STAGE)

@@ -5,8 +5,8 @@
 Runs `ros2bench-recorder-benchmark` of the recorder image in a pod of its own: a sender, the recorder while it captures,
 and two ordinary nodes, which are one another's control. Processor time: all of them hear every message at the same
 time. Largest rate without a loss: each alone with the sender, since a machine has few cores, and on one topic: of many
-topics an executor takes a message each in one turn, which hides what a message costs it. It is sought over UDP, where
-the kernel's part in a message, the same for all, fills two cores before the recorder does, and over shared memory.
+topics an executor takes a message each in one turn, which hides what a message costs it. It is sought over UDP and over
+shared memory, which tells whether the kernel's part in a message is what bounds it: on two cores it is not.
 """
 
 import json

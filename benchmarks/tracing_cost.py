@@ -5,8 +5,8 @@
 `benchmarks.tracing_overhead` compares whole applications; a difference of 1 % drowns there in what applications scatter
 by. This one runs `ros2bench_recorder.benchmark.traced` of the recorder image in a pod of its own: windows with and
 without tracing, each in a process of its own, and a control of two without. What tracing adds is set against the share
-of one node in the application's own processor time, as `tracing_overhead` has measured it. A node that is busy has
-colder caches than a process that sleeps: take the result for a lower bound.
+of one node in the application's own processor time: that of a run without tracing on the same machine, whose manifest
+is given. A node that is busy has colder caches than a process that sleeps: take the result for a lower bound.
 """
 
 import json

@@ -105,15 +105,16 @@ class KubernetesCluster:
 
     async def machines(self) -> list[Machine]:
         """List the machines."""
-        with cluster_errors("list nodes", self.server):
-            return [machine_of(_object(item)) async for item in self._api.get(Node, raw=True)]
+        return [machine_of(node) for node in await self._nodes()]
 
     async def images(self) -> frozenset[str]:
         """Give the references of images that at least one machine says to hold: its 50 largest, some seconds late."""
-        with cluster_errors("list nodes", self.server):
-            nodes = [_object(item) async for item in self._api.get(Node, raw=True)]
-        held = [image for node in nodes for image in node["status"].get("images", [])]
+        held = [image for node in await self._nodes() for image in node["status"].get("images", [])]
         return frozenset(name for image in held for name in image.get("names") or ())
+
+    async def _nodes(self) -> list[dict[str, Any]]:
+        with cluster_errors("list nodes", self.server):
+            return [_object(item) async for item in self._api.get(Node, raw=True)]
 
     async def events(self, namespace: str) -> list[dict[str, Any]]:
         """List the events of a namespace."""

@@ -21,15 +21,16 @@ async def bring_images(bench: Bench, stacks: Sequence[StackOutputs]) -> None:
     plan, world = bench.plan, bench.world
     if plan.regime != "warm" or plan.cycles not in DEPLOYING:
         return
+    held = await bench.cluster.images()
     for outputs in stacks:
         wanted = {image for pod in application_of(outputs).pods for image in pod.images()}
-        absent = wanted - await bench.cluster.images()
-        if absent:
+        if absent := wanted - held:
             some = ", ".join(sorted(absent)[:2]) + (" …" if len(absent) > 2 else "")
             world.screen.step(f"{outputs.stack}: start once, unmeasured: no machine holds {some}")
             await park_others(bench, outputs, stacks)
             await deploy(world.target, bench.cluster, outputs, plan.durations.ready_timeout_s)
             await park(world.target, bench.cluster, outputs, plan.durations.ready_timeout_s)
+            held |= wanted
 
 
 async def park_others(bench: Bench, kept: StackOutputs, stacks: Sequence[StackOutputs]) -> None:

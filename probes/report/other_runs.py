@@ -5,7 +5,7 @@ of runs holds. Of each contender those of the newest campaign count that were me
 network, machines and versions. Pure.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -92,15 +92,22 @@ def with_other_runs(comparison: Comparison, selection: Selection, found: Found) 
     values and no verdicts.
     """
     beside = Beside()
+    compared = {run.run_id for entrant in selection.entrants for run in entrant.runs}
     for kind in KINDS:
         entrants = runs_of(kind, selection, found.runs)
-        compared = {run.run_id for entrant in selection.entrants for run in entrant.runs}
-        if not entrants or any(run.run_id in compared for entrant in entrants for run in entrant.runs):
+        others = [run for entrant in entrants for run in entrant.runs]
+        if not others or any(run.run_id in compared for run in others):
             continue
-        rows = _rows(comparison, selection, found, kind, entrants)
-        if rows:
-            comparison = _completed(comparison, rows, f"{kind.says} {_named(entrants)}.")
-            beside = _added(beside, found, rows, entrants)
+        measured = {row.key for row in comparison.rows if any(cell.estimate is not None for cell in row.cells)}
+        observed = found.observations(others)
+        keys = {key for key in observed["key"].unique() if kind.holds(key) and key not in measured}
+        if keys:
+            own = replace(selection, baseline=entrants[0].name, entrants=entrants, excluded=())
+            # Compared with everything that these runs measured, so that the error rate covers what was looked at.
+            rows = [row for row in compare_selection(own, found).rows if row.key in keys]
+            named = ", ".join(f"{entrant.name} {run.run_id}" for entrant in entrants for run in entrant.runs)
+            comparison = _completed(comparison, rows, entrants[0].name, f"{kind.says} {named}.")
+            beside = _added(beside, observed.filter(pl.col("key").is_in(list(keys))), entrants)
     return comparison, beside
 
 
@@ -122,39 +129,30 @@ def _fits(run: RunSummary, kind: Kind, expected: Conditions) -> bool:
     return all(condition.partition(".")[0] in kind.free for condition, _, _ in unequal(run, expected))
 
 
-def _rows(
-    comparison: Comparison, selection: Selection, found: Found, kind: Kind, entrants: Sequence[Entrant]
-) -> dict[str, Row]:
-    """Give what they say of their kind, by key, but for what the compared runs have measured themselves."""
-    own = replace(selection, baseline=entrants[0].name, entrants=tuple(entrants), excluded=())
-    has_baseline = entrants[0].name == comparison.baseline
+def _completed(comparison: Comparison, rows: Sequence[Row], baseline: str, sentence: str) -> Comparison:
+    """Give a comparison with further rows, each in the place of the one that it replaces.
+
+    Args:
+        comparison: What is completed.
+        rows: What other runs say, compared with one another.
+        baseline: What these were compared with.
+        sentence: Which runs they are of.
+    """
     names = [contender.name for contender in comparison.contenders]
-    measured = {row.key for row in comparison.rows if any(cell.estimate is not None for cell in row.cells)}
-    return {
-        row.key: _widened(row, names, has_baseline=has_baseline)
-        for row in compare_selection(own, found).rows
-        if kind.holds(row.key) and row.key not in measured
-    }
-
-
-def _completed(comparison: Comparison, rows: Mapping[str, Row], sentence: str) -> Comparison:
-    told, new = {row.metric for row in rows.values()}, dict(rows)
-    known = [new.pop(row.key, row) for row in comparison.rows if row.metric not in told or not _is_unasked(row)]
+    new = {row.key: _widened(row, names, has_baseline=baseline == comparison.baseline) for row in rows}
+    told = {row.metric for row in rows}
+    known = [new.pop(row.key, row) for row in comparison.rows if row.key in new or not _is_told(row, told)]
     settings = replace(comparison.settings, selection=(*comparison.settings.selection, sentence))
     return replace(comparison, rows=(*known, *new.values()), settings=settings)
 
 
-def _named(entrants: Sequence[Entrant]) -> str:
-    return ", ".join(f"{entrant.name} {run.run_id}" for entrant in entrants for run in entrant.runs)
+def _is_told(row: Row, told: Collection[str]) -> bool:
+    """Whether a row only says of a metric as a whole that it was not asked for, and other runs tell it by label."""
+    is_whole = row.key == row.metric and row.metric in told
+    return is_whole and all(cell.missing == NOT_REQUESTED for cell in row.cells)
 
 
-def _is_unasked(row: Row) -> bool:
-    """Tell whether a row only says that a metric was not asked for."""
-    return all(cell.missing == NOT_REQUESTED for cell in row.cells)
-
-
-def _added(beside: Beside, found: Found, rows: Mapping[str, Row], entrants: Sequence[Entrant]) -> Beside:
-    observed = found.observations([run for entrant in entrants for run in entrant.runs], rows.keys())
+def _added(beside: Beside, observed: pl.DataFrame, entrants: Sequence[Entrant]) -> Beside:
     run_ids = dict(beside.run_ids)
     for entrant in entrants:
         run_ids[entrant.name] = (*run_ids.get(entrant.name, ()), *(run.run_id for run in entrant.runs))

@@ -132,6 +132,10 @@ def test_updates_come_from_the_newest_campaign_that_made_some(tmp_path: Path) ->
     for key in ("config_lines_changed{change=code}", "inference_s", "ready_s"):
         assert after.row(key) == before.row(key)
     assert dict(beside.run_ids) == {"monolithic": tuple(newest), "composition": (other,)}
+    # Nobody swapped, and that stays said; rows that were there keep their places.
+    assert {cell.missing for cell in after.row("service_gap_s{part=swap}").cells} == {"not_requested"}
+    # But for the one of all gaps together, of which the update's now tell.
+    assert [row.key for row in after.rows] == [row.key for row in before.rows if row.key != "service_gap_s"]
 
 
 def test_what_other_runs_say_is_weighed_with_the_rest(tmp_path: Path) -> None:

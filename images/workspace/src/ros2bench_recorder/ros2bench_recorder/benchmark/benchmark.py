@@ -3,8 +3,8 @@
 First all of them at the same time at a moderate rate, for the processor time of each; then each
 alone at growing rates on one topic, for the largest without a loss: with many topics an executor
 takes a message of each in one turn, which hides what a message costs. The rates are sought twice:
-over UDP, as everything else in this project, and over the middleware's shared memory, which leaves
-more of a small machine to the listeners. Writes a line of JSON for each result;
+over UDP, as everything else in this project, and over the middleware's shared memory, in which the
+kernel has no part. Writes a line of JSON for each result;
 `python -m benchmarks.recorder_against_subscriber` computes what they mean.
 """
 
