@@ -5,6 +5,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 LAB = "journey"
 UP = "pulumi up --yes --skip-preview --suppress-outputs"
 DATA_MARK = f"ros2bench-journey-{os.getpid()}"
-
+KEPT = pytest.StashKey[set[str]]()
+"""Stacks that are not removed after a failure, as tests to come use them; unset while all tests use the demo's."""
 
 RECORD = re.compile(r"s3://ros2bench/(runs/\S+/manifest\.json)")
 FETCH = """
@@ -40,16 +42,22 @@ class Journey:
         """Run a line in bash as a user would type it; output is shown and returned."""
         print(f"\n$ {line}", flush=True)
         began = time.monotonic()
-        done = subprocess.run(
+        with subprocess.Popen(
             ["bash", "-c", f"set -euo pipefail; {line}"],
             cwd=self.checkout,
             env={**self.environment, **more},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+            start_new_session=True,
+        ) as shell:
+            try:
+                output = shell.communicate(timeout=timeout_s)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                interrupted(shell)
+                raise
+        done = subprocess.CompletedProcess(line, shell.returncode, *output)
         print(
             done.stdout[-6000:],
             done.stderr[-6000:],
@@ -67,6 +75,18 @@ class Journey:
         done = self.in_lab(f"kubectl {words}")
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+def interrupted(shell: subprocess.Popen[str]) -> None:
+    """End a shell with all that it started as Ctrl-C does, so that Pulumi gives back its lock; then without asking."""
+    for sign, limit_s in ((signal.SIGINT, 30), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(shell.pid, sign)
+            shell.communicate(timeout=limit_s)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def copy_of_the_tree(target: Path) -> None:
@@ -199,10 +219,30 @@ def demo(journey: Journey, before: dict[str, object]) -> dict[str, Any]:
     return manifest(journey, done.stdout + done.stderr)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def room_for_the_next(request: pytest.FixtureRequest) -> Generator[None]:
+    """Remove the stacks that a file of tests left because one failed: two machines have no room for another's."""
+    failed = request.session.testsfailed
+    yield
+    kept = request.config.stash.get(KEPT, None)
+    if request.session.testsfailed == failed or kept is None:
+        return
+    journey: Journey = request.getfixturevalue("journey")
+    listed = journey.in_lab("pulumi stack ls --json")
+    assert listed.returncode == 0, listed.stderr
+    for stack in json.loads(listed.stdout):
+        if stack.get("resourceCount") and stack["name"] not in kept:
+            # Fails where no update was killed: then there is no lock.
+            journey.in_lab(f"pulumi cancel --yes {stack['name']}")
+            destroyed = journey.in_lab(f"pulumi destroy -s {stack['name']} --yes --skip-preview")
+            assert destroyed.returncode == 0, destroyed.stderr
+
+
 @pytest.fixture(scope="session")
-def four_patterns(journey: Journey, demo: dict[str, Any]) -> None:
+def four_patterns(journey: Journey, demo: dict[str, Any], pytestconfig: pytest.Config) -> None:
     """The demo's stack is gone, and the registry holds the images of every pattern and example."""
     del demo
+    pytestconfig.stash[KEPT] = set()
     done = journey.in_lab("pulumi destroy -s monolithic --yes --skip-preview")
     assert done.returncode == 0, done.stderr
     done = journey.type(".venv/bin/python -m lab up --images all", timeout_s=1800)
@@ -210,7 +250,7 @@ def four_patterns(journey: Journey, demo: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def observed(journey: Journey, four_patterns: None) -> Any:
+def observed(journey: Journey, four_patterns: None, pytestconfig: pytest.Config) -> Any:
     """The platform with Prometheus and its exporters, once for the tests that only watch it."""
     # What asks a platform needs a Journey, which is defined here.
     from tests.cluster.observed import EXPERIMENTS, Platform, destroyed, provided, up  # noqa: PLC0415
@@ -219,4 +259,5 @@ def observed(journey: Journey, four_patterns: None) -> Any:
     destroyed(journey, *EXPERIMENTS)
     provided(journey, "builtin")
     up(journey, "platform")
+    pytestconfig.stash[KEPT].add("platform")
     return Platform(journey)

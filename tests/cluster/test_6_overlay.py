@@ -10,6 +10,7 @@ from tests.cluster.conftest import UP, Journey
 pytestmark = pytest.mark.cluster
 
 APPLICATION = "app.kubernetes.io/component=application"
+ROLLED_OUT = f"kubectl -n ros2bench-overlay rollout status deployment -l {APPLICATION} --timeout 90s"
 CARRIERS = ("overlay-interfaces-carrier", "overlay-nodes-carrier")
 
 
@@ -20,7 +21,8 @@ def test_update_of_one_package_changes_one_small_image(journey: Journey, four_pa
     node = "images/workspace/src/ros2bench_nodes/ros2bench_nodes/monitor.py"
     began_s = time.monotonic()
     done = journey.in_lab(
-        f"echo '# a change' >> {node}; python -m images.build overlay-nodes overlay-nodes-carrier; {UP} -s overlay",
+        f"echo '# a change' >> {node}; python -m images.build overlay-nodes overlay-nodes-carrier; {UP} -s overlay; "
+        f"{ROLLED_OUT}",
         timeout_s=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -33,8 +35,7 @@ def test_update_of_one_package_changes_one_small_image(journey: Journey, four_pa
     pods = journey.kubectl("-n ros2bench-overlay get pods -o yaml")
     assert changed["overlay-nodes"]["digest"] in pods
     by_copy = journey.in_lab(
-        f"pulumi config set -s overlay --path ros2bench:spec.overlay.delivery copy; {UP} -s overlay; "
-        f"kubectl -n ros2bench-overlay rollout status deployment -l {APPLICATION} --timeout 90s",
+        f"pulumi config set -s overlay --path ros2bench:spec.overlay.delivery copy; {UP} -s overlay; {ROLLED_OUT}",
         timeout_s=600,
     )
     assert by_copy.returncode == 0, by_copy.stderr[-3000:]
