@@ -55,9 +55,7 @@ class DiscoveryServer(pulumi.ComponentResource):
             grace_s=GRACE_S,
         )
         metadata = args.namespace.metadata(name=COMPONENT, component=COMPONENT)
-        self.deployment = manifest.create(
-            COMPONENT, deployment_manifest(metadata, template), args.namespace.options(self)
-        )
+        self.deployment = args.namespace.deploy(COMPONENT, deployment_manifest(metadata, template), self)
         service = service_manifest(metadata, selector, SERVICE_PORTS)
         self.service = manifest.create(COMPONENT, service, args.namespace.options(self))
         self.address = pulumi.Output.concat(manifest.created_name(self.service), ":", str(DISCOVERY_SERVER_PORT))

@@ -90,7 +90,7 @@ def create(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulum
         manifest = manifest | {
             "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **IN_THE_BACKGROUND}}
         }
-    body = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+    body = {python_name(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
     return RESOURCES[manifest["apiVersion"], manifest["kind"]](name, **body, opts=opts)
 
 
@@ -100,6 +100,6 @@ def created_name(resource: pulumi.CustomResource) -> pulumi.Output[str]:
     return metadata.apply(lambda found: cast("str", found["name"]))
 
 
-def _snake(key: str) -> str:
+def python_name(key: str) -> str:
     """Name of a top-level field as the provider's Python names it; below it, fields keep their names."""
     return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", key)

@@ -53,9 +53,7 @@ class Master(pulumi.ComponentResource):
             network=pod_network(args.participant),
         )
         metadata = args.namespace.metadata(name=COMPONENT, component=COMPONENT)
-        self.deployment = manifest.create(
-            COMPONENT, deployment_manifest(metadata, template), args.namespace.options(self)
-        )
+        self.deployment = args.namespace.deploy(COMPONENT, deployment_manifest(metadata, template), self)
         self.service = manifest.create(
             COMPONENT, service_manifest(metadata, selector, PORTS), args.namespace.options(self)
         )

@@ -1,9 +1,11 @@
 """Namespace that a stack owns: the cluster itself enforces Pod Security there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 
 from components import labels, manifest
 from components.labels import NetworkMode
@@ -48,6 +50,7 @@ class Namespace(pulumi.ComponentResource):
         self.stack = args.stack
         self.name = args.name
         self.pattern = args.pattern
+        self.deployments: list[kubernetes.apps.v1.Deployment] = []
         self.network_labels = labels.network(args.network, args.domain_id)
         if args.machine_access:
             self.network_labels |= {labels.MACHINE_ACCESS: "yes"}
@@ -74,6 +77,18 @@ class Namespace(pulumi.ComponentResource):
         """Labels of the pods of one role: those of an object, and the pattern, by which their series are told apart."""
         placed = {} if self.pattern is None else {labels.PATTERN: self.pattern}
         return {**labels.labels(self.stack, name=name, component=component), **placed}
+
+    def deploy(
+        self,
+        name: str,
+        rendered: manifest.Manifest,
+        parent: pulumi.Resource,
+        depends_on: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.CustomResource:
+        """Register a Deployment in this namespace, whose new pods the stack waits for (`components.rollout`)."""
+        deployment = manifest.create(name, rendered, self.options(parent, depends_on=list(depends_on)))
+        self.deployments.append(cast("kubernetes.apps.v1.Deployment", deployment))
+        return deployment
 
     def options(
         self, parent: pulumi.Resource, *, depends_on: list[pulumi.Resource] | None = None

@@ -76,11 +76,8 @@ class Recorder(pulumi.ComponentResource):
             network=pod_network(args.participant),
         )
         metadata = args.namespace.metadata(name=COMPONENT, component=COMPONENT)
-        self.deployment = manifest.create(
-            COMPONENT,
-            deployment_manifest(metadata, template),
-            args.namespace.options(self, depends_on=list(args.depends_on)),
-        )
+        rendered = deployment_manifest(metadata, template)
+        self.deployment = args.namespace.deploy(COMPONENT, rendered, self, depends_on=args.depends_on)
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
 

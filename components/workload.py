@@ -78,11 +78,7 @@ class Workload(pulumi.ComponentResource):
         rendered = deployment_manifest(metadata, template)
         pod = rendered["spec"]["template"]
         pod["spec"] = raw.merged(args.pod.name, pod["spec"], args.raw)
-        self.deployment = manifest.create(
-            args.pod.name,
-            rendered,
-            args.namespace.options(self, depends_on=list(args.depends_on)),
-        )
+        self.deployment = args.namespace.deploy(args.pod.name, rendered, self, depends_on=args.depends_on)
         deployed = manifest.created_name(self.deployment)
         for scaler in scalers(args, metadata, deployed, wanted):
             manifest.create(args.pod.name, scaler, args.namespace.options(self))

@@ -23,16 +23,21 @@ from stacks.platform import namespace_name, shared_namespace_name
 Secrets = Mapping[str, pulumi.Input[str]]
 
 
-def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Output[StackOutputs]:
+@dataclass(frozen=True)
+class Deployed:
+    """What an experiment is made of: its contract, known once the cluster has said which one it is, and where it is."""
+
+    contract: pulumi.Output[StackOutputs]
+    namespace: Namespace
+
+
+def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> Deployed:
     """Register the experiment's resources.
 
     Args:
         decided: What to deploy.
         cluster: Where.
         secret_values: The stack's encrypted configuration, by key.
-
-    Returns:
-        The contract, known once the cluster has said which one it is.
     """
     spec = decided.spec
     opts = pulumi.ResourceOptions(provider=cluster.provider)
@@ -78,9 +83,10 @@ def deploy(decided: Plan, cluster: Cluster, secret_values: Secrets) -> pulumi.Ou
     kept = storage.Storage("storage", claims, namespace, opts).claims if claims else {}
     if spec.state == "running":
         _application(decided, namespace, joined, Found(kept, secret_values, quota), opts)
-    return cluster.uid.apply(
+    described = cluster.uid.apply(
         lambda uid: contract.experiment(decided, cluster_uid=uid, recorder_port=joined.recorder.health_port)
     )
+    return Deployed(described, namespace)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,7 @@ import pulumi
 import pulumi.runtime
 from pulumi.runtime.config import get_config_secret_keys_env
 
-from components import api_server, image_volumes
+from components import api_server, image_volumes, rollout
 from components.api_server import ApiServer
 from components.cluster import Cluster, ClusterArgs, check_reachable, chosen_context
 from components.refusal import Refusal
@@ -62,7 +63,17 @@ def run(
         autoscaling.check_served(spec, decided.deployed, api)
     shared = platform.plan(stack, spec, api, secrets=frozenset(secrets or {}))
     cluster = Cluster("cluster", ClusterArgs(context=context()))
-    return declare(stack, spec, decided, cluster, secrets or {}, shared, read_override(environment))
+    declared = declare(stack, spec, decided, cluster, secrets or {}, shared, read_override(environment))
+    rolled_out = rollout.finished(declared.deployments, api)
+    return pulumi.Output.all(declared.contract, rolled_out).apply(lambda found: cast("dict[str, Any]", found[0]))
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a stack has registered: its contract, as its one output, and the Deployments whose pods it waits for."""
+
+    contract: pulumi.Output[dict[str, Any]]
+    deployments: tuple[rollout.Deployment, ...]
 
 
 def declare(
@@ -73,7 +84,7 @@ def declare(
     secrets: Secrets,
     shared: platform.PlatformPlan,
     override: Override | None = None,
-) -> pulumi.Output[dict[str, Any]]:
+) -> Declared:
     """Register the resources of a stack.
 
     Args:
@@ -84,18 +95,19 @@ def declare(
         secrets: The stack's encrypted configuration, by key.
         shared: What the parts of the platform are made of.
         override: What `spec` has from elsewhere than the stack file.
-
-    Returns:
-        The contract, as the stack's one output.
     """
+    deployments = list[rollout.Deployment]()
     if spec.kind != "experiment":
-        platform.deploy(stack, cluster, spec, shared, secrets)
+        deployments += platform.deploy(stack, cluster, spec, shared, secrets).deployments
     if decided is not None:
-        contract = experiment.deploy(decided, cluster, secrets)
+        deployed = experiment.deploy(decided, cluster, secrets)
+        contract = deployed.contract
+        deployments += deployed.namespace.deployments
     else:
         contract = cluster.uid.apply(lambda uid: platform.outputs(stack, spec, cluster_uid=uid))
     more = {"override": overridden(override), "observability": platform.observed(stack, spec, shared)}
-    return contract.apply(lambda found: as_output(found.model_copy(update=more)))
+    output = contract.apply(lambda found: as_output(found.model_copy(update=more)))
+    return Declared(output, tuple(deployments))
 
 
 def overridden(override: Override | None) -> SpecOverride | None:

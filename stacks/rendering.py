@@ -66,7 +66,7 @@ def manifests(stack: str, spec: StackSpec) -> list[Manifest]:
 
     def program() -> pulumi.Output[dict[str, Any]]:
         cluster = Cluster("cluster", ClusterArgs(context="none"))
-        return declare(stack, unchecked, decided, cluster, dict.fromkeys(keys, ""), shared)
+        return declare(stack, unchecked, decided, cluster, dict.fromkeys(keys, ""), shared).contract
 
     kept = [plain(each) for each in _registered(stack, program) if each["kind"] in ORDER]
     return sorted(kept, key=lambda each: (ORDER.index(each["kind"]), each["metadata"]["name"]))

@@ -58,10 +58,11 @@ class ReadingProgram(pulumi.ComponentResource):
         role = manifest.create(component, rule, pulumi.ResourceOptions(parent=self))
         bound = self.bind("ClusterRoleBinding", component, "ClusterRole", manifest.created_name(role))
         allowed = policies.create(policy_specs(args), namespace, self)
-        self.deployment = manifest.create(
+        self.deployment = namespace.deploy(
             component,
             deployment_manifest(metadata, namespace.stack, args.program, Reading(account=self.account)),
-            namespace.options(self, depends_on=[bound, *allowed, *args.depends_on]),
+            self,
+            depends_on=[bound, *allowed, *args.depends_on],
         )
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 

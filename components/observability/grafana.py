@@ -92,11 +92,8 @@ class Grafana(pulumi.ComponentResource):
         runs = program(args.image, manifest.created_name(secret), provisioned, shown)
         manifest.create(COMPONENT, service_manifest(namespace, runs), namespace.options(self))
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
-        self.deployment = manifest.create(
-            COMPONENT,
-            deployment_manifest(metadata, namespace.stack, runs),
-            namespace.options(self, depends_on=made),
-        )
+        deployed = deployment_manifest(metadata, namespace.stack, runs)
+        self.deployment = namespace.deploy(COMPONENT, deployed, self, depends_on=made)
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
 

@@ -58,7 +58,7 @@ class Loki(pulumi.ComponentResource):
         manifest.create(COMPONENT, service_manifest(namespace, runs), namespace.options(self))
         metadata = namespace.metadata(name=COMPONENT, component=COMPONENT)
         deployed = deployment_manifest(metadata, namespace.stack, runs)
-        self.deployment = manifest.create(COMPONENT, deployed, namespace.options(self, depends_on=made))
+        self.deployment = namespace.deploy(COMPONENT, deployed, self, depends_on=made)
         self.register_outputs({"deployment": manifest.created_name(self.deployment)})
 
     def _claim(self, args: LokiArgs) -> pulumi.Output[str]:

@@ -67,8 +67,16 @@ class Journey:
         return done
 
     def in_lab(self, line: str, *, timeout_s: float = 900, **more: str) -> subprocess.CompletedProcess[str]:
-        """The same after `eval "$(python -m lab env)"`, as the README says."""
-        return self.type(f'eval "$(.venv/bin/python -m lab env)"; {line}', timeout_s=timeout_s, **more)
+        """The same after `eval "$(python -m lab env)"`, as the README says; what that prints is kept while it holds."""
+        data = Path(self.environment["XDG_DATA_HOME"])
+        files = [data / "ros2bench" / "labs" / LAB / name for name in ("cluster.json", "platform-images.json")]
+        state = "-".join(str(file.stat().st_mtime_ns) for file in files if file.exists())
+        kept = data / f"lab-{state}.env"
+        if not kept.exists():
+            said = self.type(".venv/bin/python -m lab env")
+            assert said.returncode == 0, said.stderr
+            kept.write_text(said.stdout)
+        return self.type(f"eval \"$(cat '{kept}')\"; {line}", timeout_s=timeout_s, **more)
 
     def kubectl(self, words: str) -> str:
         """Return what kubectl prints."""

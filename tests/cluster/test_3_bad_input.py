@@ -193,7 +193,7 @@ def interrupted(journey: Journey, phase: str) -> tuple[int, str]:
         ("run .* of stack", {130}),
         ("1/2: park", {130}),
         ("1/2: deploy", {130}),
-        ("1/2: warm up", {6, 130}),
+        pytest.param("1/2: warm up", {6, 130}, marks=pytest.mark.full),
         ("measure", {6}),
         ("2/2: park", {6}),
     ],

@@ -59,6 +59,7 @@ def test_1_the_stack_says_where_its_programs_answer_and_what_is_not_there(platfo
     assert "its image is unknown" in found["notDeployed"]["grafana"]
 
 
+@pytest.mark.full
 def test_2_at_rest_it_costs_little(platform: Platform) -> None:
     time.sleep(SETTLED_S)
     ours = 'on (pod_uid) group_left () label_replace(kube_pod_info{stack="platform"}, "pod_uid", "$1", "uid", "(.+)")'

@@ -60,15 +60,22 @@ class Deployment:
 class _Recorder(mocks.Mocks):
     """Records what is registered and invents what a cluster would add."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, status: Mapping[str, int] | None) -> None:
         self._deployment = deployment
+        self._status = status
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         inputs: dict[str, Any] = dict(args.inputs)
         if not args.resource_id:
             self._deployment.resources.append(Registered(args.typ, args.name, inputs, args.provider or ""))
         metadata = {"name": f"{args.name}-1a2b3c4d", "uid": CLUSTER_UID} | dict(inputs.get("metadata") or {})
-        return args.resource_id or f"{args.name}-id", inputs | {"metadata": metadata}
+        found = inputs | {"metadata": metadata}
+        if args.typ == "kubernetes:apps/v1:Deployment":
+            spec = {"replicas": 1} | dict(inputs["spec"])
+            ready = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), spec["replicas"])
+            status = {"observedGeneration": 1} | ready if self._status is None else dict(self._status)
+            found |= {"metadata": metadata | {"generation": 1}, "spec": spec, "status": status}
+        return args.resource_id or f"{args.name}-id", found
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program called {args.token}, which needs a real engine")
@@ -95,16 +102,21 @@ def event_loop() -> asyncio.AbstractEventLoop:
     return loops[0]
 
 
-def deploy(program: Callable[[], object]) -> Deployment:
+def deploy(
+    program: Callable[[], object], *, status: Mapping[str, int] | None = None, preview: bool = False
+) -> Deployment:
     """Run a program under recording mocks.
 
     Args:
         program: Registers resources; what it returns is resolved and kept, if it is an output.
+        status: What the provider says of every Deployment; None: that all its pods are ready.
+        preview: Whether nothing is deployed.
     """
     deployment = Deployment()
     asyncio.set_event_loop(event_loop())
-    monitor = mocks.MockMonitor(_Recorder(deployment))
-    mocks.set_mocks(_Recorder(deployment), monitor=monitor, project="ros2bench", stack="test")
+    recorder = _Recorder(deployment, status)
+    monitor = mocks.MockMonitor(recorder)
+    mocks.set_mocks(recorder, monitor=monitor, project="ros2bench", stack="test", preview=preview)
 
     @pulumi.runtime.test
     def run() -> pulumi.Output[None]:
