@@ -24,6 +24,8 @@ Deployment = kubernetes.apps.v1.Deployment
 LIMIT_S = 600.0
 """As long as the provider waits for a new Deployment."""
 EVERY_S = 1.0
+MOST_FAILURES = 3
+"""Questions in a row that may go unanswered: the API server of a small cluster is away for a moment now and then."""
 GIVEN_UP = "ProgressDeadlineExceeded"
 
 
@@ -138,14 +140,19 @@ async def new_pods(begun: Rollout, api: ApiServer, *, limit_s: float = LIMIT_S, 
         every_s: Rest between two questions, in seconds.
 
     Raises:
-        Refusal: It took too long, or the cluster says that it has given up, or does not answer.
+        Refusal: It took too long, or the cluster says that it has given up, or does not answer several times.
     """
-    deadline_s = time.monotonic() + limit_s
+    deadline_s, failures = time.monotonic() + limit_s, 0
     while True:
-        reply = await asyncio.to_thread(api.call, "GET", begun.path)
-        if reply.status >= FIRST_ERROR:
-            raise Refusal(f"cluster: GET {begun.path} was answered with {reply.status}: {reply.body.get('message')}")
-        found = rollout(reply.body)
+        try:
+            found = rollout(await asyncio.to_thread(asked, api, begun.path))
+        except Refusal:
+            failures += 1
+            if failures == MOST_FAILURES:
+                raise
+            await asyncio.sleep(every_s)
+            continue
+        failures = 0
         missing = found.missing()
         if missing is None:
             return
@@ -157,3 +164,15 @@ async def new_pods(begun: Rollout, api: ApiServer, *, limit_s: float = LIMIT_S, 
                 "`pulumi up` again"
             )
         await asyncio.sleep(every_s)
+
+
+def asked(api: ApiServer, path: str) -> Mapping[str, Any]:
+    """An object as the API server gives it.
+
+    Raises:
+        Refusal: It does not answer, or refuses to.
+    """
+    reply = api.call("GET", path)
+    if reply.status >= FIRST_ERROR:
+        raise Refusal(f"cluster: GET {path} was answered with {reply.status}: {reply.body.get('message')}")
+    return reply.body

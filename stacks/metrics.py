@@ -5,7 +5,7 @@ from typing import Any
 
 from components import graph
 from components.refusal import Refusal
-from stacks.spec_metrics import PRESET_TYPES, MetricMapping, contradictions
+from stacks.spec_metrics import PRESET_TYPES, Durability, MetricMapping, contradictions
 
 WHERE = "ros2bench:spec.application.metrics"
 RECORDER_ROLE = "recorder"
@@ -50,11 +50,17 @@ def mapped(mappings: Sequence[MetricMapping], deployed: graph.Application) -> tu
     for sentence in contradictions(mappings):
         raise Refusal(f"{WHERE}: {sentence}")
     types = {topic.name: topic.type for topic in deployed.topics}
+    durable: dict[str, Durability] = {topic.name: topic.durability for topic in deployed.topics}
     found: list[Mapping[str, Any]] = []
     for number, mapping in enumerate(mappings):
         kind = _type_of(f"{WHERE}[{number}].type", mapping, types)
         types[mapping.topic] = kind
-        found.append(mapping.model_dump(by_alias=True, exclude_unset=True) | {"type": kind})
+        durability = _durability_of(f"{WHERE}[{number}].durability", mapping, durable)
+        durable[mapping.topic] = durability
+        kept = {} if durability == "volatile" else {"durability": durability}
+        found.append(
+            mapping.model_dump(by_alias=True, exclude={"durability"}, exclude_unset=True) | {"type": kind} | kept
+        )
     return tuple(found)
 
 
@@ -102,3 +108,13 @@ def _type_of(where: str, mapping: MetricMapping, types: Mapping[str, str]) -> st
             f"{where}: nobody says which type {mapping.topic} has. Write it, for example my_package/msg/State"
         )
     return PRESET_TYPES[mapping.preset]
+
+
+def _durability_of(where: str, mapping: MetricMapping, known: Mapping[str, Durability]) -> Durability:
+    there = known.get(mapping.topic)
+    if mapping.durability is not None and there not in (None, mapping.durability):
+        raise Refusal(
+            f"{where}: is {mapping.durability}, but {mapping.topic} is known as {there}. Leave durability out, or "
+            "correct it where the topic is named before (ros2bench:spec.application.topics, or another mapping of it)"
+        )
+    return mapping.durability or there or "volatile"

@@ -21,6 +21,7 @@ FieldPath = Annotated[
 ]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 Kind = Literal["gauge", "counter", "events", "histogram"]
+Durability = Literal["volatile", "transient_local"]
 Preset = Literal["joint-states", "battery", "diagnostics", "odometry", "mission", "safety"]
 
 EVERY = "[]"
@@ -154,6 +155,12 @@ class MetricMapping(Section):
     type: MessageType | None = Field(
         default=None,
         description="Message type. None: that of `application.topics`, else the usual one of the preset.",
+    )
+    durability: Durability | None = Field(
+        default=None,
+        description="`transient_local`: its publisher keeps messages for who comes later (a latched topic), and the "
+        "last one counts even if it was sent before the recorder listened; the publisher must be reliable, too. "
+        "None: that of `application.topics`, else `volatile`.",
     )
     preset: Preset | None = Field(
         default=None, description="What is usual for a message type, under names that dashboards know."

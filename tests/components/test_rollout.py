@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import rollout
+from components.api_server import Reply
 from components.namespace import Namespace, NamespaceArgs
 from components.refusal import Refusal
 from components.rollout import Rollout, finished, new_pods
@@ -75,6 +76,20 @@ def test_the_cluster_is_asked_until_the_new_pods_are_ready() -> None:
     api = ApiServerStandIn({PATH: answer})
     asyncio.run(new_pods(rollout.rollout(deployment(OLD_PODS_END)), api, every_s=0))
     assert api.asked == [PATH] * 3
+
+
+def test_a_question_without_an_answer_is_asked_again() -> None:
+    class Away(ApiServerStandIn):
+        def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
+            """Answer the third question."""
+            reply = super().call(method, path, body)
+            if len(self.asked) < rollout.MOST_FAILURES:
+                raise Refusal("the API server is away")
+            return reply
+
+    api = Away({PATH: deployment(DONE)})
+    asyncio.run(new_pods(rollout.rollout(deployment(OLD_PODS_END)), api, every_s=0))
+    assert api.asked == [PATH] * rollout.MOST_FAILURES
 
 
 @pytest.mark.parametrize(

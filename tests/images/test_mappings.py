@@ -271,6 +271,7 @@ def test_a_label_set_that_messages_no_longer_name_ends_but_silence_ends_nothing(
         (7, "must be an object"),
         ({"topic": "arm", "preset": "battery"}, "topic is 'arm'"),
         ({"topic": "/a", "preset": "robot"}, "choices: joint-states, battery"),
+        ({"topic": "/a", "preset": "safety", "durability": "forever"}, "choices: volatile, transient_local"),
         ({"topic": "/a"}, "a preset or values"),
         ({"topic": "/a", "preset": "battery", "extra": 1}, "unknown keys ['extra']"),
         ({"topic": "/a", "preset": "battery", "fields": {"charge": "data"}}, "write values instead"),

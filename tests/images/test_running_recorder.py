@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -42,6 +43,20 @@ while True:
     message.stamp.published.sec, message.stamp.published.nanosec = divmod(now_ns, 1_000_000_000)
     publisher.publish(message)
     number += 1
+"""
+LATCHING = """
+import time
+import rclpy
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import Bool
+rclpy.init()
+node = rclpy.create_node('supervisor')
+kept = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+publishers = [node.create_publisher(Bool, name, kept) for name in ('/stopped', '/paused')]
+for publisher in publishers:
+    publisher.publish(Bool(data=True))
+print('sent', flush=True)
+time.sleep(600)
 """
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -144,6 +159,25 @@ def test_a_killed_recorder_goes_on_and_what_is_missing_lies_in_the_marked_gap(st
     assert missing, "a killed recorder must have missed something"
     assert outside == [], "outside of the gap nothing may be missing"
     assert recording.call("DELETE", "/v1/captures/run-1")[0] == 204
+
+
+def test_what_a_publisher_keeps_for_who_comes_later_is_mapped(start: Start, network: Network, tmp_path: Path) -> None:
+    of_flags = [{"topic": topic, "preset": "safety"} for topic in ("/stopped", "/paused")]
+    of_flags[0]["durability"] = "transient_local"
+    settings = json.loads(recorder_file([])) | {"mappings": of_flags}
+    (tmp_path / "recorder.json").write_text(json.dumps(settings))
+    supervisor = start("python3", "-c", LATCHING)
+    assert supervisor.stdout
+    assert supervisor.stdout.readline() == "sent\n"
+    start("ros2bench-recorder", "/etc/ros2bench/recorder.json")
+
+    def flags() -> dict[str, str]:
+        lines = network.ask(PORT, "/metrics")[1].decode()
+        return dict(re.findall(r'^ros2bench_safety_flag\{topic="(.+?)"\} (\S+)$', lines, re.MULTILINE))
+
+    until(lambda: "/stopped" in flags())
+    assert float(flags()["/stopped"]) == 1
+    assert "/paused" not in flags(), "who does not ask for kept messages hears only what is sent from now on"
 
 
 def test_the_benchmark_of_the_image_tells_cpu_and_rates(start: Start) -> None:

@@ -12,6 +12,7 @@ from stacks.reading import KEY, SpecError, read_spec
 from stacks.spec import StackSpec
 from stacks.spec_metrics import OWN_PREFIXES, PRESET_FIELDS, PRESET_SERIES, PRESET_TYPES, MetricMapping, kinds
 from tests.images.in_cluster import module
+from tests.images.message_standins import find
 from tests.stacks.conftest import Run
 from tests.stacks.test_application import chatter
 
@@ -57,6 +58,26 @@ def test_mappings_reach_the_recorder_word_for_word_with_the_type_of_the_topic(ru
         {**metrics[1], "type": "ros2bench_interfaces/msg/Result"},
     ]
     assert [topic["name"] for topic in settings["topics"]] == ["/results"]
+
+
+def test_a_latched_topic_is_asked_for_what_was_sent_before(run: Run) -> None:
+    def asked(*metrics: dict[str, Any], **of_topic: str) -> str:
+        """What the recorder asks for, with what the stack has told it."""
+        given = chatter()
+        topics = given["topics"] | ({"/stop": {"type": "std_msgs/msg/Bool", **of_topic}} if of_topic else {})
+        deployment = run("microservices", application=given | {"metrics": list(metrics), "topics": topics})
+        settings = json.loads(deployment.one("ConfigMap", "recorder").inputs["data"]["recorder.json"])
+        return mappings.choose(settings["mappings"], {}, find).durability_of("/stop")
+
+    of_stop = {"topic": "/stop", "preset": "safety"}
+    latched = of_stop | {"durability": "transient_local"}
+    counted = {"name": "stops_total", "kind": "events", "help": "Stops.", "field": "data"}
+    assert asked(of_stop) == "volatile"
+    assert asked(latched) == "transient_local"
+    assert asked(latched, {"topic": "/stop", "values": [counted]}) == "transient_local"
+    assert asked(of_stop, durability="transient_local") == "transient_local"
+    with pytest.raises(Refusal, match=r"/stop is known as volatile\. Leave durability out"):
+        asked(latched, durability="volatile")
 
 
 def test_metrics_alone_give_a_recorder_that_measures_nothing(run: Run) -> None:

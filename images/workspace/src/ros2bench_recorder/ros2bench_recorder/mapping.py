@@ -19,7 +19,9 @@ from typing import Any
 
 from ros2bench_recorder.field_path import FieldPath, MappingError, parse_path
 
-MAPPING_KEYS = frozenset({'topic', 'type', 'preset', 'fields', 'values', 'maxSeries', 'maxRateHz'})
+MAPPING_KEYS = frozenset(
+    {'topic', 'type', 'durability', 'preset', 'fields', 'values', 'maxSeries', 'maxRateHz'}
+)
 VALUE_KEYS = frozenset({'name', 'kind', 'help', 'field', 'labels', 'scale', 'buckets'})
 KINDS = ('gauge', 'counter', 'events', 'histogram')
 MOST_SERIES = 100
@@ -90,6 +92,8 @@ class Mapping:
         values: the metrics.
         max_series: most series of each metric.
         max_rate_hz: how often a second messages are read at most.
+        durability: `transient_local` where the publisher keeps what it has sent for those who
+            come later; of a topic that is recorded, its own counts.
     """
 
     topic: str
@@ -97,6 +101,7 @@ class Mapping:
     values: tuple[MappedValue, ...]
     max_series: int = MOST_SERIES
     max_rate_hz: float = RATE_HZ
+    durability: str = 'volatile'
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ros2bench_recorder.configuration import DURABILITIES
 from ros2bench_recorder.field_path import FindClass, MappingError, MessageClass
 from ros2bench_recorder.field_reader import check_types
 from ros2bench_recorder.mapping import (
@@ -39,6 +40,11 @@ class Chosen:
     def type_of(self, topic: str) -> str:
         """Message type of a topic."""
         return str(self.topics[topic][0].type)
+
+    def durability_of(self, topic: str) -> str:
+        """What is asked of the publishers of a topic: that they keep messages, if one mapping says so."""
+        kept = any(each.durability == 'transient_local' for each in self.topics[topic])
+        return 'transient_local' if kept else 'volatile'
 
 
 def choose(items: Sequence[object], known: Dictionary[str, str], find: FindClass) -> Chosen:
@@ -85,12 +91,16 @@ def parse_mapping(item: object) -> Mapping:
         raise MappingError(f'topic is {topic!r} but must look like /joint_states')
     if kind is not None and not (isinstance(kind, str) and TYPE.fullmatch(kind)):
         raise MappingError(f'type is {kind!r} but must look like sensor_msgs/msg/JointState')
+    durability = item.get('durability', 'volatile')
+    if durability not in DURABILITIES:
+        raise MappingError(f'durability is {durability!r}; choices: {", ".join(DURABILITIES)}')
     return Mapping(
         topic,
         kind,
         _values(item),
         _between(item.get('maxSeries', MOST_SERIES), 'maxSeries', 1, MOST_SERIES_LIMIT, whole=True),
         _between(item.get('maxRateHz', RATE_HZ), 'maxRateHz', 0, RATE_LIMIT_HZ),
+        durability,
     )
 
 

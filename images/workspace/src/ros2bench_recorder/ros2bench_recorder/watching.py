@@ -12,7 +12,7 @@ from ros2bench_recorder.captures import Captures
 from ros2bench_recorder.configuration import Configuration, Topic
 from ros2bench_recorder.field_path import MappingError
 from ros2bench_recorder.mapped_topic import MappedTopic, problem_status
-from ros2bench_recorder.mappings import choose
+from ros2bench_recorder.mappings import Chosen, choose
 from ros2bench_recorder.metrics import Mapped, Watched
 from ros2bench_recorder.topic_recorder import TopicRecorder
 
@@ -69,16 +69,28 @@ def watch(configuration: Configuration, captures: Captures, offset_ns: int) -> W
         for topic in configuration.topics
     )
     further = tuple(
-        TopicRecorder(_only_mapped(name, chosen.type_of(name)), None, offset_ns, offers[name])
+        TopicRecorder(_only_mapped(name, chosen), None, offset_ns, offers[name])
         for name in mapped
         if name not in known
     )
     return Watching(measured, measured + further, Mapped(tuple(mapped.values()), chosen.problems))
 
 
-def _only_mapped(name: str, kind: str) -> Topic:
-    """A topic that is heard whatever its publisher offers; nothing of it is captured."""
-    return Topic(name, kind, reliability='best_effort', depth=DEPTH, stamp='none')
+def _only_mapped(name: str, chosen: Chosen) -> Topic:
+    """A topic that is heard whatever its publisher offers; nothing of it is captured.
+
+    What a publisher keeps for those who come later DDS sends to reliable subscriptions alone.
+    """
+    durability = chosen.durability_of(name)
+    reliability = 'best_effort' if durability == 'volatile' else 'reliable'
+    return Topic(
+        name,
+        chosen.type_of(name),
+        reliability=reliability,
+        depth=DEPTH,
+        stamp='none',
+        durability=durability,
+    )
 
 
 def find_class(name: str) -> Any:
