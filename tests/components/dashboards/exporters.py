@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -81,12 +81,27 @@ def running_prometheus(
             for job, interval in jobs.items()
         ],
     }
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     (folder / "rules.yml").write_text(yaml.safe_dump(rules))
+    with running(program, folder, settings) as port:
+        yield port
+
+
+@contextmanager
+def running(program: Path, folder: Path, settings: Mapping[str, Any], *options: str) -> Generator[int]:
+    """Run a Prometheus with a configuration; gives its port.
+
+    Args:
+        program: Prometheus.
+        folder: Where its configuration, its series and its log are kept.
+        settings: Its configuration.
+        options: Further words of its command line.
+    """
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
     port = free_port()
     words = [
         program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'series'}",
         f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
+        *options,
     ]  # fmt: skip
     with (folder / "log").open("wb") as log, subprocess.Popen(words, stdout=log, stderr=log) as process:
         try:
