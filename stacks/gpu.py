@@ -212,6 +212,7 @@ def demands(spec: StackSpec, pods: Sequence[graph.Pod]) -> tuple[Demand, ...]:
                 most_replicas=needs.autoscaling.max_replicas if needs.autoscaling else 0,
                 selector=placed.get("nodeSelector") or {},
                 tolerations=placed.get("tolerations") or (),
+                affinity=placed.get("affinity") or {},
             )
             for resource, count in needs.gpus.items()
         ]
@@ -237,6 +238,7 @@ def _placed(spec: StackSpec, pod: graph.Pod) -> Mapping[str, Any]:
         "nodeSelector": node_selector(Scheduling(node_selector=spec.placement.node_selector), needs),
         "tolerations": [toleration(each) for each in taints.accepted(needs)],
         "runtimeClassName": needs.runtime_class,
+        "affinity": dict(needs.affinity),
     }
     own = spec.kubernetes.get(pod.name, {})
     return raw.merged(pod.name, rendered, {key: own[key] for key in rendered if key in own})

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.gpu import matching, taints
+from components.gpu import matching, node_affinity, taints
 from components.gpu.machines import Machine
 from components.gpu.matching import GpuNeed
 from components.refusal import Refusal
@@ -28,6 +28,7 @@ class Demand:
         most_replicas: Copies that an autoscaler may make of it.
         selector: Labels that the machine must have.
         tolerations: Taints that the pod accepts, in the words of Kubernetes.
+        affinity: What the pod says of machines itself, in the words of Kubernetes.
     """
 
     pod: str
@@ -38,6 +39,7 @@ class Demand:
     most_replicas: int = 0
     selector: Mapping[str, str] = field(default_factory=dict[str, str])
     tolerations: Sequence[Mapping[str, Any]] = ()
+    affinity: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def total(self) -> int:
@@ -51,7 +53,10 @@ class Demand:
 
     def shut_out(self, machine: Machine) -> str | None:
         """Why its pods may not go to a machine, whatever that has; none if they may."""
-        return taints.shut_out(machine, self.selector, self.tolerations)
+        reason = taints.shut_out(machine, self.selector, self.tolerations)
+        if reason is None and not node_affinity.demands(machine, self.affinity):
+            return "is none of those that affinity.nodeAffinity demands"
+        return reason
 
     def fits(self, machine: Machine) -> bool:
         """Whether its pods may go to a machine whose GPUs are what they have to be."""
@@ -176,8 +181,8 @@ def _check_pod(wanted: Demand, found: Sequence[Machine]) -> str | None:
         if barred:
             why = "; ".join(f"{name} {shut[name]}" for name in barred)
             raise Refusal(
-                f"{where}, and may go to no machine that has it: {why}. Change {NODES}.NODE.tolerations or "
-                ".nodeSelector of its nodes, ros2bench:spec.placement.nodeSelector, or the machine"
+                f"{where}, and may go to no machine that has it: {why}. Change {NODES}.NODE.tolerations, "
+                ".nodeSelector or .affinity of its nodes, ros2bench:spec.placement.nodeSelector, or the machine"
             )
         names = ", ".join(sorted(each.name for each in found)) or "none"
         raise Refusal(

@@ -265,6 +265,14 @@ def test_a_pod_with_a_device_tolerates_the_taint_of_its_machines(run: Run, monke
     assert "tolerations" not in camera
 
 
+AFFINITY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "room", "operator": "In", "values": ["lab"]}]}]
+        }
+    }
+}
+NOT_DEMANDED = "edge is none of those that affinity.nodeAffinity demands"
 CLOSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "cordoned": ({"unschedulable": True}, {}, "edge is cordoned"),
     "tainted": ({"taints": [{"key": "edge", "effect": "NoSchedule"}]}, {}, "edge has the taint edge:NoSchedule"),
@@ -272,6 +280,8 @@ CLOSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "of another tier": ({}, {"application": detector(tier="edge")}, "edge has no label ros2bench/tier=edge"),
     "not placed": ({}, {"placement": {"nodeSelector": {"room": "lab"}}}, "edge has no label room=lab"),
     "raw": ({}, {"kubernetes": {"detector": {"nodeSelector": {"room": "lab"}}}}, "edge has no label room=lab"),
+    "not demanded": ({}, {"application": detector(affinity=AFFINITY)}, NOT_DEMANDED),
+    "not demanded, raw": ({}, {"kubernetes": {"detector": {"affinity": AFFINITY}}}, NOT_DEMANDED),
 }
 
 
