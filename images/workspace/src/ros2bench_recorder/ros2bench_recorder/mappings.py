@@ -42,7 +42,7 @@ class Chosen:
         return str(self.topics[topic][0].type)
 
     def durability_of(self, topic: str) -> str:
-        """What is asked of the publishers of a topic: that they keep messages, if one mapping says so."""
+        """Durability that publishers of a topic are asked for: the strictest of its mappings."""
         kept = any(each.durability == 'transient_local' for each in self.topics[topic])
         return 'transient_local' if kept else 'volatile'
 
