@@ -1,4 +1,4 @@
-"""Questions to a cluster's API server before anything is deployed: what it serves, what the account may do there.
+"""Questions to a cluster's API server: what it serves, what the account may do there, what has become of an object.
 
 Plans ask through the protocol `ApiServer`, so that tests answer in its place; where a stack is rendered without a
 cluster there is none, and nothing is asked.
@@ -154,9 +154,18 @@ def listed(api: ApiServer, path: str) -> tuple[Mapping[str, Any], ...]:
     Raises:
         Refusal: The cluster does not answer, or not to this account.
     """
+    return tuple(cast("list[dict[str, Any]]", read(api, path).get("items") or []))
+
+
+def read(api: ApiServer, path: str) -> Mapping[str, Any]:
+    """What the API server gives under a path.
+
+    Raises:
+        Refusal: The cluster does not answer, or not to this account.
+    """
     reply = api.call("GET", path)
     _check(reply, path)
-    return tuple(cast("list[dict[str, Any]]", reply.body.get("items") or []))
+    return reply.body
 
 
 def _check(reply: Reply, path: str) -> None:

@@ -14,6 +14,8 @@ Scalar = bool | int | float | str
 Parameter = Scalar | tuple[bool, ...] | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 ProcessKind = Literal["per-component", "shared"]
 Language = Literal["python", "cpp"]
+Durability = Literal["volatile", "transient_local"]
+"""Whether a publisher keeps what it has sent for those who come later."""
 ExecutorKind = Literal["single", "multi", "isolated"]
 
 
@@ -40,7 +42,7 @@ class Topic:
     depth: int
     stamp: Literal["ros2bench", "header", "none"]
     expected_rate_hz: float | None = None
-    durability: Literal["volatile", "transient_local"] = "volatile"
+    durability: Durability = "volatile"
 
 
 @dataclass(frozen=True, kw_only=True)

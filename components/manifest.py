@@ -101,5 +101,5 @@ def created_name(resource: pulumi.CustomResource) -> pulumi.Output[str]:
 
 
 def python_name(key: str) -> str:
-    """Name of a top-level field as the provider's Python names it; below it, fields keep their names."""
+    """Name of a field as the provider's Python spells it: of an object's own arguments and of its outputs."""
     return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", key)

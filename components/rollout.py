@@ -16,8 +16,8 @@ import pulumi
 import pulumi.runtime
 import pulumi_kubernetes as kubernetes
 
-from components import manifest
-from components.api_server import FIRST_ERROR, ApiServer
+from components import api_server, manifest
+from components.api_server import ApiServer
 from components.refusal import Refusal
 
 Deployment = kubernetes.apps.v1.Deployment
@@ -145,7 +145,7 @@ async def new_pods(begun: Rollout, api: ApiServer, *, limit_s: float = LIMIT_S, 
     deadline_s, failures = time.monotonic() + limit_s, 0
     while True:
         try:
-            found = rollout(await asyncio.to_thread(asked, api, begun.path))
+            found = rollout(await asyncio.to_thread(api_server.read, api, begun.path))
         except Refusal:
             failures += 1
             if failures == MOST_FAILURES:
@@ -164,15 +164,3 @@ async def new_pods(begun: Rollout, api: ApiServer, *, limit_s: float = LIMIT_S, 
                 "`pulumi up` again"
             )
         await asyncio.sleep(every_s)
-
-
-def asked(api: ApiServer, path: str) -> Mapping[str, Any]:
-    """An object as the API server gives it.
-
-    Raises:
-        Refusal: It does not answer, or refuses to.
-    """
-    reply = api.call("GET", path)
-    if reply.status >= FIRST_ERROR:
-        raise Refusal(f"cluster: GET {path} was answered with {reply.status}: {reply.body.get('message')}")
-    return reply.body

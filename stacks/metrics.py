@@ -5,7 +5,7 @@ from typing import Any
 
 from components import graph
 from components.refusal import Refusal
-from stacks.spec_metrics import PRESET_TYPES, Durability, MetricMapping, contradictions
+from stacks.spec_metrics import PRESET_TYPES, MetricMapping, contradictions
 
 WHERE = "ros2bench:spec.application.metrics"
 RECORDER_ROLE = "recorder"
@@ -50,7 +50,7 @@ def mapped(mappings: Sequence[MetricMapping], deployed: graph.Application) -> tu
     for sentence in contradictions(mappings):
         raise Refusal(f"{WHERE}: {sentence}")
     types = {topic.name: topic.type for topic in deployed.topics}
-    durable: dict[str, Durability] = {topic.name: topic.durability for topic in deployed.topics}
+    durable: dict[str, graph.Durability] = {topic.name: topic.durability for topic in deployed.topics}
     found: list[Mapping[str, Any]] = []
     for number, mapping in enumerate(mappings):
         kind = _type_of(f"{WHERE}[{number}].type", mapping, types)
@@ -110,7 +110,7 @@ def _type_of(where: str, mapping: MetricMapping, types: Mapping[str, str]) -> st
     return PRESET_TYPES[mapping.preset]
 
 
-def _durability_of(where: str, mapping: MetricMapping, known: Mapping[str, Durability]) -> Durability:
+def _durability_of(where: str, mapping: MetricMapping, known: Mapping[str, graph.Durability]) -> graph.Durability:
     there = known.get(mapping.topic)
     if mapping.durability is not None and there not in (None, mapping.durability):
         raise Refusal(

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from components.graph import Durability
 from components.perception import APPLICATIONS
 from stacks.load import Load
 from stacks.pod import (
@@ -164,7 +165,7 @@ class Topic(Section):
 
     type: TopicType = Field(description="Message type, for example `std_msgs/msg/String`.")
     reliability: Literal["reliable", "best_effort"] = Field(default="reliable", description="As its publisher has it.")
-    durability: Literal["volatile", "transient_local"] = Field(
+    durability: Durability = Field(
         default="volatile",
         description="`transient_local`: its publisher keeps messages for who comes later; the recorder asks for them.",
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.graph import Durability
 from stacks.section import Section
 
 TopicName = Annotated[str, Field(pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)+$")]
@@ -21,7 +22,6 @@ FieldPath = Annotated[
 ]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 Kind = Literal["gauge", "counter", "events", "histogram"]
-Durability = Literal["volatile", "transient_local"]
 Preset = Literal["joint-states", "battery", "diagnostics", "odometry", "mission", "safety"]
 
 EVERY = "[]"

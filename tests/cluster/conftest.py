@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 LAB = "journey"
 UP = "pulumi up --yes --skip-preview --suppress-outputs"
 DATA_MARK = f"ros2bench-journey-{os.getpid()}"
-KEPT = pytest.StashKey[set[str]]()
-"""Stacks that are not removed after a failure, as tests to come use them; unset while all tests use the demo's."""
 
 RECORD = re.compile(r"s3://ros2bench/(runs/\S+/manifest\.json)")
 FETCH = """
@@ -228,30 +226,43 @@ def demo(journey: Journey, before: dict[str, object]) -> dict[str, Any]:
     return manifest(journey, done.stdout + done.stderr)
 
 
+@dataclass(frozen=True)
+class Room:
+    """A lab in which each file of tests brings its own stacks, and those that files to come use, too."""
+
+    journey: Journey
+    shared: set[str] = field(default_factory=set[str])
+
+    def clear(self) -> None:
+        """Remove every other stack, one whose update was killed as well."""
+        listed = self.journey.in_lab("pulumi stack ls --json")
+        assert listed.returncode == 0, listed.stderr
+        for stack in json.loads(listed.stdout):
+            if stack.get("resourceCount") and stack["name"] not in self.shared:
+                # Fails where no update was killed: then there is no lock.
+                self.journey.in_lab(f"pulumi cancel --yes {stack['name']}")
+                destroyed = self.journey.in_lab(f"pulumi destroy -s {stack['name']} --yes --skip-preview")
+                assert destroyed.returncode == 0, destroyed.stderr
+
+
+ROOM = pytest.StashKey[Room]()
+"""Unset while all tests use the demo's stack."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def room_for_the_next(request: pytest.FixtureRequest) -> Generator[None]:
     """Remove the stacks that a file of tests left because one failed: two machines have no room for another's."""
     failed = request.session.testsfailed
     yield
-    kept = request.config.stash.get(KEPT, None)
-    if request.session.testsfailed == failed or kept is None:
-        return
-    journey: Journey = request.getfixturevalue("journey")
-    listed = journey.in_lab("pulumi stack ls --json")
-    assert listed.returncode == 0, listed.stderr
-    for stack in json.loads(listed.stdout):
-        if stack.get("resourceCount") and stack["name"] not in kept:
-            # Fails where no update was killed: then there is no lock.
-            journey.in_lab(f"pulumi cancel --yes {stack['name']}")
-            destroyed = journey.in_lab(f"pulumi destroy -s {stack['name']} --yes --skip-preview")
-            assert destroyed.returncode == 0, destroyed.stderr
+    if request.session.testsfailed > failed and (room := request.config.stash.get(ROOM, None)):
+        room.clear()
 
 
 @pytest.fixture(scope="session")
 def four_patterns(journey: Journey, demo: dict[str, Any], pytestconfig: pytest.Config) -> None:
     """The demo's stack is gone, and the registry holds the images of every pattern and example."""
     del demo
-    pytestconfig.stash[KEPT] = set()
+    pytestconfig.stash[ROOM] = Room(journey)
     done = journey.in_lab("pulumi destroy -s monolithic --yes --skip-preview")
     assert done.returncode == 0, done.stderr
     done = journey.type(".venv/bin/python -m lab up --images all", timeout_s=1800)
@@ -268,5 +279,5 @@ def observed(journey: Journey, four_patterns: None, pytestconfig: pytest.Config)
     destroyed(journey, *EXPERIMENTS)
     provided(journey, "builtin")
     up(journey, "platform")
-    pytestconfig.stash[KEPT].add("platform")
+    pytestconfig.stash[ROOM].shared.add("platform")
     return Platform(journey)

@@ -103,7 +103,7 @@ def test_a_question_without_an_answer_is_asked_again() -> None:
             ),
             "no progress",
         ),
-        (403, "was answered with 403: said by the stand-in"),
+        (403, f"answered 403 to {PATH}: said by the stand-in"),
     ],
 )
 def test_pods_that_do_not_come_are_told_with_what_to_type(answer: dict[str, Any] | int, said: str) -> None:

@@ -4,10 +4,9 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Generator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from lab.folders import LabFolders
 from lab.toolchain import provide as providing
 from lab.toolchain.pins import Build, Pins, Release, Tool
 from lab.toolchain.release import UnreachableError, get_release, published_sum
+from tests.support.http_server import serving
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -30,13 +30,8 @@ class Quiet(SimpleHTTPRequestHandler):
 def publisher(tmp_path: Path) -> Generator[tuple[Path, str]]:
     folder = tmp_path / "published"
     folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(partial(Quiet, directory=str(folder))) as port:
+        yield folder, f"http://127.0.0.1:{port}"
 
 
 def publish(folder: Path, content: bytes) -> str:

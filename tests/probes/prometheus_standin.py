@@ -1,14 +1,14 @@
 """A stand-in for Prometheus: answers by a table of what it was asked, over HTTP on 127.0.0.1 or directly."""
 
 import json
-import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from probes.prometheus import QueryRefused, Series, Span
+from tests.support.http_server import serving
 
 Answer = tuple[int, str]
 Asked = list[tuple[str, dict[str, list[str]]]]
@@ -39,15 +39,8 @@ def standin(answer: Callable[[str], Answer]) -> Generator[tuple[str, Asked]]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 def no_wait(*_: object) -> None:

@@ -4,12 +4,11 @@ Kubernetes is not there, so the scrape configurations are one of a stand-in; the
 stack's. Between the two stands a server that asks for the token, and can be away.
 """
 
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from components.observability.prometheus import TOKEN_FOLDER, TOKEN_KEY
 from tests.components.dashboards.exporters import exporters, running
 from tests.components.dashboards.promtool import find_program
 from tests.stacks.test_observability import PASSWORD, deployed
+from tests.support.http_server import serving
 
 pytestmark = pytest.mark.image
 
@@ -59,15 +59,8 @@ def door_before(port: int, door: Door) -> Generator[int]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as entrance:
+        yield entrance
 
 
 def samples(port: int, expression: str, at_s: float) -> dict[float, str]:

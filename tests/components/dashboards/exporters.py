@@ -3,11 +3,10 @@
 import contextlib
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import httpx
 import yaml
 
 from components.dashboards.rules import RuleFile
+from tests.support.http_server import serving
 
 START_S = 20.0
 Page = Callable[[float], str]
@@ -42,15 +42,8 @@ def exporters(pages: dict[str, Page]) -> Generator[int]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
             """Stay quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as port:
+        yield port
 
 
 @contextmanager
