@@ -156,10 +156,12 @@ async def new_pods(begun: Rollout, api: ApiServer, *, limit_s: float = LIMIT_S, 
         missing = found.missing()
         if missing is None:
             return
-        if found.given_up is not None or time.monotonic() >= deadline_s:
+        # Until a new pod exists, the condition may be that of the update before, which this one is to undo.
+        given_up = found.given_up if found.new else None
+        if given_up is not None or time.monotonic() >= deadline_s:
             raise Refusal(
                 f"deployment {found.name}: the update is in the cluster, but its pods are not: "
-                f"{found.given_up or f'{missing} after {limit_s:g} s'}. "
+                f"{(given_up or f'{missing} after {limit_s:g} s').rstrip('.')}. "
                 f"What they say: kubectl -n {found.namespace} describe pods; to go back, undo the change and type "
                 "`pulumi up` again"
             )

@@ -78,6 +78,18 @@ def test_the_cluster_is_asked_until_the_new_pods_are_ready() -> None:
     assert api.asked == [PATH] * 3
 
 
+def test_a_failure_of_the_update_before_is_none_of_the_one_that_undoes_it() -> None:
+    given_up = {"conditions": [{"reason": rollout.GIVEN_UP, "message": 'ReplicaSet "a" has timed out progressing.'}]}
+    answers = iter([OLD_PODS_END | given_up, NEW_POD_STARTS, DONE])
+
+    def answer(_: Mapping[str, Any]) -> dict[str, Any]:
+        return deployment(next(answers))
+
+    api = ApiServerStandIn({PATH: answer})
+    asyncio.run(new_pods(rollout.rollout(deployment(OLD_PODS_END)), api, every_s=0))
+    assert api.asked == [PATH] * 3
+
+
 def test_a_question_without_an_answer_is_asked_again() -> None:
     class Away(ApiServerStandIn):
         def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
@@ -146,7 +158,7 @@ def test_a_provider_that_returns_too_early_is_not_believed() -> None:
 
 def test_what_never_becomes_ready_fails_the_update() -> None:
     given_up = {"conditions": [{"reason": rollout.GIVEN_UP, "message": "no progress in 600 s"}]}
-    api = ApiServerStandIn({PATH: deployment(OLD_PODS_END | given_up)})
+    api = ApiServerStandIn({PATH: deployment(NEW_POD_STARTS | given_up)})
     with pytest.raises(pulumi.RunError, match="no progress in 600 s"):
         deployed(api, {"observedGeneration": 1})
 
