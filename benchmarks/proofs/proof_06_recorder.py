@@ -15,7 +15,7 @@ from benchmarks.proofs.finding import Finding, no_data, verdict_of
 from benchmarks.recorder_against_subscriber import (
     MOST_CPU_RATIO,
     MOST_INTERVAL_RATIO,
-    TRANSPORTS,
+    QUEUES,
     evaluate,
     run_in_pod,
 )
@@ -25,7 +25,7 @@ NUMBER = 6
 SEED = 6
 OPTIONS = ("--topics=50", "--rate-hz=30", "--searches=3", f"--seed={SEED}")
 CPU_CLAIM = "processor time of the recorder over that of an ordinary subscriber, 50 topics at 30 Hz"
-RATE_CLAIM = "shortest interval of messages without a loss on one topic {over}, recorder over ordinary subscriber"
+RATE_CLAIM = "shortest interval of messages without a loss on one topic, recorder over ordinary subscriber {having}"
 
 
 def findings(lines: Sequence[dict[str, Any]]) -> list[Finding]:
@@ -37,7 +37,7 @@ def findings(lines: Sequence[dict[str, Any]]) -> list[Finding]:
     found = evaluate(lines, SEED)
     controls = [one for one in found.comparisons if one.name.startswith("control")]
     cpu = _finding(CPU_CLAIM, f"at most {MOST_CPU_RATIO:g}", found.cpu, holds=found.cpu.ratio <= MOST_CPU_RATIO)
-    rates = [_rate(RATE_CLAIM.format(over=over), found.intervals[transport]) for transport, over in TRANSPORTS.items()]
+    rates = [_rate(RATE_CLAIM.format(having=having), found.intervals[queue]) for queue, having in QUEUES.items()]
     lost = Finding(
         NUMBER,
         "messages that the recorder lost meanwhile, 50 topics at 30 Hz",

@@ -19,15 +19,15 @@ def window(recorder_s: float, *, lost: int = 0) -> dict[str, Any]:
 
 
 def search(recorder_hz: float, subscriber_hz: float = 5000.0, *, is_bound: bool = False) -> list[dict[str, Any]]:
-    """A search over UDP, and one over shared memory, where everybody is twice as fast."""
+    """A search against a default queue, and one against an equal one, where everybody is twice as fast."""
     return [
         {
             "kind": "rate",
-            "transport": transport,
-            "recorder": {"hz": faster * recorder_hz, "is_bound": is_bound and transport == "shared_memory"},
+            "queue": queue,
+            "recorder": {"hz": faster * recorder_hz, "is_bound": is_bound and queue == "equal"},
             **{name: {"hz": faster * subscriber_hz, "is_bound": False} for name in ("subscriber", "again")},
         }
-        for transport, faster in (("udp", 1), ("shared_memory", 2))
+        for queue, faster in (("default", 1), ("equal", 2))
     ]
 
 
@@ -37,13 +37,13 @@ def test_ratios_and_controls() -> None:
     found = evaluate(lines, seed=1)
     assert found.cpu.ratio == pytest.approx(0.065, abs=0.001)
     assert found.cpu.verdict == "kept"
-    udp, shared_memory = found.intervals["udp"], found.intervals["shared_memory"]
-    assert udp
-    assert shared_memory
-    assert udp.ratio == pytest.approx(1 / 12, abs=0.001)
-    assert (udp.first_s, shared_memory.first_s) == (1 / 60_000, 1 / 120_000)
-    assert (udp.verdict, shared_memory.verdict) == ("kept", "kept")
-    assert (found.lost, found.bound) == (0, ("shared_memory",))
+    default, equal = found.intervals["default"], found.intervals["equal"]
+    assert default
+    assert equal
+    assert default.ratio == pytest.approx(1 / 12, abs=0.001)
+    assert (default.first_s, equal.first_s) == (1 / 60_000, 1 / 120_000)
+    assert (default.verdict, equal.verdict) == ("kept", "kept")
+    assert (found.lost, found.bound) == (0, ("equal",))
     assert [one.name.partition(",")[0] for one in found.comparisons if "control" in one.name] == ["control"] * 3
 
 
@@ -54,7 +54,7 @@ def test_what_the_recorder_lost_or_could_not_keep_is_counted() -> None:
 
 def test_a_listener_that_never_was_free_of_loss_gives_no_ratio() -> None:
     lines = [window(0.06)] * 3 + search(60_000, 0.0) + search(60_000) * 2
-    assert evaluate(lines, seed=1).intervals == {"udp": None, "shared_memory": None}
+    assert evaluate(lines, seed=1).intervals == {"default": None, "equal": None}
 
 
 def test_too_few_windows_carry_no_interval() -> None:

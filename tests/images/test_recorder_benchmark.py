@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.recorder import QUEUE_DEPTH
 from tests.images.in_cluster import module
 
+benchmark = module("ros2bench_recorder.benchmark")
 rates = module("ros2bench_recorder.benchmark.rates")
 
 
@@ -16,6 +18,11 @@ def listener(limit_hz: float, sender_hz: float = 10**9) -> object:
         return rates.Round(sent, sent - (achieved_hz > limit_hz), achieved_hz)
 
     return send
+
+
+def test_the_recorder_that_is_searched_has_the_queue_of_the_deployed_one() -> None:
+    assert benchmark.depth(1) == QUEUE_DEPTH
+    assert benchmark.DEFAULT_DEPTH < QUEUE_DEPTH
 
 
 @given(st.floats(500, 400_000))

@@ -13,9 +13,8 @@ def told(
     ordinary = {"hz": subscriber_hz, "is_bound": False}
     recorder = {"hz": recorder_hz, "is_bound": False}
     search = {"kind": "rate", "recorder": recorder, "subscriber": ordinary, "again": ordinary}
-    shared_memory = search | {"recorder": {"hz": 50_001, "is_bound": False}}
-    over = [search | {"transport": "udp"}, shared_memory | {"transport": "shared_memory"}]
-    return [window] * 3 + over * 3
+    equal = search | {"recorder": {"hz": 50_001, "is_bound": False}}
+    return [window] * 3 + [search | {"queue": "default"}, equal | {"queue": "equal"}] * 3
 
 
 def verdicts(lines: list[dict[str, Any]]) -> list[str]:
@@ -30,9 +29,10 @@ def test_each_limit_is_judged_by_itself() -> None:
 
 
 def test_rates_are_told_with_their_ratio() -> None:
-    _, udp, *_ = findings(told(0.09, 40_000))
-    assert udp.measured == "0.1250 over 3 pairs (40,000 against 5,000 messages a second)"
-    assert "over UDP" in udp.claim
+    _, default, equal, *_ = findings(told(0.09, 40_000))
+    assert default.measured == "0.1250 over 3 pairs (40,000 against 5,000 messages a second)"
+    assert "with a default queue of 10" in default.claim
+    assert "as deep as the recorder's" in equal.claim
 
 
 def test_a_subscriber_that_always_loses_is_no_proof() -> None:

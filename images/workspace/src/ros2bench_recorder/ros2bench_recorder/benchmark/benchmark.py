@@ -3,8 +3,8 @@
 First all of them at the same time at a moderate rate, for the processor time of each; then each
 alone at growing rates on one topic, for the largest without a loss: with many topics an executor
 takes a message of each in one turn, which hides what a message costs. The rates are sought twice:
-over UDP, as everything else in this project, and over the middleware's shared memory, in which the
-kernel has no part. Writes a line of JSON for each result;
+with the queue that an ordinary node has, and with one as deep as the recorder's, which leaves only
+what each message costs. Writes a line of JSON for each result;
 `python -m benchmarks.recorder_against_subscriber` computes what they mean.
 """
 
@@ -15,18 +15,18 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ros2bench_recorder.benchmark import DEFAULT_DEPTH, depth
 from ros2bench_recorder.benchmark.parts import Conversation, Recorder, Subscriber, load_for
 from ros2bench_recorder.benchmark.rates import Round, largest_loss_free
 
 SETTLE_S = 1.0
 ROUND_S = 3.0
 ARRIVAL_LIMIT_S = 5.0
-PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 Listener = Recorder | Subscriber
 
 
@@ -55,18 +55,12 @@ def _tell(kind: str, **content: Any) -> None:
     print(json.dumps({'kind': kind, **content}), flush=True)
 
 
-def _transports() -> dict[str, Mapping[str, str]]:
-    """Environments in which messages go over each: without our profile Fast DDS shares memory."""
-    own = {name: value for name, value in os.environ.items() if name != PROFILE}
-    return {'udp': os.environ, 'shared_memory': own}
-
-
 def _cpu(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> None:
     """Everybody hears every message; who goes first in the middleware does not matter."""
     listeners: dict[str, Listener] = {
         'recorder': Recorder(topics, folder, os.environ),
-        'subscriber': Subscriber(topics, os.environ),
-        'again': Subscriber(topics, os.environ),
+        'subscriber': Subscriber(topics, depth(len(topics)), os.environ),
+        'again': Subscriber(topics, depth(len(topics)), os.environ),
     }
     load = load_for(topics, len(listeners), os.environ)
     rate_hz = asked.rate_hz * asked.topics
@@ -91,22 +85,20 @@ def _rates(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> No
     """Each alone: a machine of two cores has one for the sender and one for the listener."""
     chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
     for _ in range(asked.searches):
-        for transport, environment in _transports().items():
+        for queue, queued in {'default': DEFAULT_DEPTH, 'equal': depth(len(topics))}.items():
             makers: dict[str, Callable[[], Listener]] = {
-                'recorder': partial(Recorder, topics, folder, environment),
-                'subscriber': partial(Subscriber, topics, environment),
-                'again': partial(Subscriber, topics, environment),
+                'recorder': partial(Recorder, topics, folder, os.environ),
+                'subscriber': partial(Subscriber, topics, queued, os.environ),
+                'again': partial(Subscriber, topics, queued, os.environ),
             }
             found = {}
             for name in chance.sample(sorted(makers), len(makers)):
-                found[name] = _largest_rate(topics, makers[name](), environment)
-            _tell('rate', transport=transport, **found)
+                found[name] = _largest_rate(topics, makers[name]())
+            _tell('rate', queue=queue, **found)
 
 
-def _largest_rate(
-    topics: Sequence[str], listener: Listener, environment: Mapping[str, str]
-) -> dict[str, Any]:
-    load = load_for(topics, 1, environment)
+def _largest_rate(topics: Sequence[str], listener: Listener) -> dict[str, Any]:
+    load = load_for(topics, 1, os.environ)
     try:
         free = largest_loss_free(lambda rate_hz: _round(load, listener, rate_hz))
     finally:

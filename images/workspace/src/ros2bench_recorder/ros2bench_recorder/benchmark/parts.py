@@ -64,8 +64,15 @@ class Conversation:
 class Subscriber(Conversation):
     """The ordinary node."""
 
-    def __init__(self, topics: Sequence[str], environment: Mapping[str, str]) -> None:
-        super().__init__('subscriber', *topics, environment=environment)
+    def __init__(self, topics: Sequence[str], depth: int, environment: Mapping[str, str]) -> None:
+        """Start it.
+
+        Args:
+            topics: what it hears.
+            depth: of its queues.
+            environment: its environment.
+        """
+        super().__init__('subscriber', str(depth), *topics, environment=environment)
 
     def counts(self) -> tuple[int, int]:
         """Messages received and nanoseconds of processor time, since its start."""

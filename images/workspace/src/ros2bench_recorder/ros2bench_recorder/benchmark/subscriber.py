@@ -14,7 +14,6 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from ros2bench_interfaces.msg import Text
-from ros2bench_recorder.benchmark import depth
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
@@ -31,11 +30,12 @@ def keeper(kept: list[tuple[int, int, int]]) -> Callable[[Text], None]:
 
 
 def main() -> int:
-    """Listen to the topics of the command line."""
+    """Listen with a queue depth to topics: the arguments."""
     rclpy.init(args=[])
     node = rclpy.create_node('benchmark_subscriber')
-    kept: dict[str, list[tuple[int, int, int]]] = {topic: [] for topic in sys.argv[1:]}
-    quality = QoSProfile(depth=depth(len(kept)), reliability=ReliabilityPolicy.BEST_EFFORT)
+    depth, topics = int(sys.argv[1]), sys.argv[2:]
+    kept: dict[str, list[tuple[int, int, int]]] = {topic: [] for topic in topics}
+    quality = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
     for topic, samples in kept.items():
         node.create_subscription(Text, topic, keeper(samples), quality)
 
