@@ -15,7 +15,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,26 +56,40 @@ def _tell(kind: str, **content: Any) -> None:
 
 
 def _cpu(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> None:
-    """Everybody hears every message; who goes first in the middleware does not matter."""
-    listeners: dict[str, Listener] = {
-        'recorder': Recorder(topics, folder, os.environ),
-        'subscriber': Subscriber(topics, depth(len(topics)), os.environ),
-        'again': Subscriber(topics, depth(len(topics)), os.environ),
+    """New processes for each window: two equal ones may differ by some percent all their life."""
+    chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
+    for _ in range(asked.windows):
+        makers = _makers(topics, folder, depth(len(topics)))
+        order = chance.sample(sorted(makers), len(makers))
+        listeners = {name: makers[name]() for name in order}
+        _cpu_window(topics, listeners, asked.rate_hz * asked.topics, asked.window_s)
+
+
+def _makers(topics: Sequence[str], folder: Path, queued: int) -> dict[str, Callable[[], Listener]]:
+    """Start the recorder, and two ordinary nodes with a queue of a depth."""
+    return {
+        'recorder': partial(Recorder, topics, folder, os.environ),
+        'subscriber': partial(Subscriber, topics, queued, os.environ),
+        'again': partial(Subscriber, topics, queued, os.environ),
     }
+
+
+def _cpu_window(
+    topics: Sequence[str], listeners: Mapping[str, Listener], rate_hz: float, window_s: float
+) -> None:
+    """Everybody hears every message."""
     load = load_for(topics, len(listeners), os.environ)
-    rate_hz = asked.rate_hz * asked.topics
     try:
-        # Buffers and caches fill in a first window that is not counted.
+        # Buffers and caches fill in a first round that is not counted.
         load.ask(f'{rate_hz} {SETTLE_S}')
         time.sleep(SETTLE_S)
-        for _ in range(asked.windows):
-            before = {name: listener.counts() for name, listener in listeners.items()}
-            told = load.ask(f'{rate_hz} {asked.window_s}')
-            time.sleep(SETTLE_S)
-            after = {name: listener.counts() for name, listener in listeners.items()}
-            spent = {name: (after[name][1] - before[name][1]) / 1e9 for name in listeners}
-            received = {name: after[name][0] - before[name][0] for name in listeners}
-            _tell('cpu', seconds=spent, received=received, **told)
+        before = {name: listener.counts() for name, listener in listeners.items()}
+        told = load.ask(f'{rate_hz} {window_s}')
+        time.sleep(SETTLE_S)
+        after = {name: listener.counts() for name, listener in listeners.items()}
+        spent = {name: (after[name][1] - before[name][1]) / 1e9 for name in listeners}
+        received = {name: after[name][0] - before[name][0] for name in listeners}
+        _tell('cpu', seconds=spent, received=received, **told)
         _tell('dropped', recorder=listeners['recorder'].dropped())
     finally:
         _close(load, *listeners.values())
@@ -86,11 +100,7 @@ def _rates(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> No
     chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
     for _ in range(asked.searches):
         for queue, queued in {'default': DEFAULT_DEPTH, 'equal': depth(len(topics))}.items():
-            makers: dict[str, Callable[[], Listener]] = {
-                'recorder': partial(Recorder, topics, folder, os.environ),
-                'subscriber': partial(Subscriber, topics, queued, os.environ),
-                'again': partial(Subscriber, topics, queued, os.environ),
-            }
+            makers = _makers(topics, folder, queued)
             found = {}
             for name in chance.sample(sorted(makers), len(makers)):
                 found[name] = _largest_rate(topics, makers[name]())
