@@ -190,3 +190,15 @@ def test_the_benchmark_of_the_image_tells_cpu_and_rates(start: Start) -> None:
     assert first["sent"] == 90
     assert 0 < first["seconds"]["recorder"] < first["seconds"]["subscriber"] < 1
     assert dropped == {"kind": "dropped", "recorder": 0}
+
+
+def test_the_benchmark_of_the_exporter_reads_and_does_not_read(start: Start) -> None:
+    options = ("--topics=3", "--rate-hz=30", "--rounds=1", "--window-s=1")
+    process = start("python3", "-m", "ros2bench_recorder.benchmark.scraped", *options)
+    output, problems = process.communicate(timeout=90)
+    assert process.returncode == 0, problems
+    (line,) = output.splitlines()
+    windows = {name: one for name, one in json.loads(line).items() if name != "kind"}
+    assert {name: one["received"] for name, one in windows.items()} == dict.fromkeys(windows, 90)
+    assert {name for name, one in windows.items() if one["pages"]} == {"exporter", "read"}
+    assert all(0 < one["cpu_s"] < 1 for one in windows.values())

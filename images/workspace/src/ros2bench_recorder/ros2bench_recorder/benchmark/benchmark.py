@@ -10,7 +10,6 @@ what each message costs. Writes a line of JSON for each result;
 
 import argparse
 import json
-import os
 import random
 import sys
 import tempfile
@@ -39,7 +38,7 @@ def main() -> int:
     parser.add_argument('--window-s', type=float, default=5.0, help='length of a window')
     parser.add_argument('--rate-topics', type=int, default=1, help='topics of the searches')
     parser.add_argument('--searches', type=int, default=3, help='searches for the largest rate')
-    parser.add_argument('--seed', type=int, default=1, help='seed of the order of the searches')
+    parser.add_argument('--seed', type=int, default=1, help='seed of every order')
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         _cpu(_names(asked.topics), Path(folder), asked)
@@ -68,9 +67,9 @@ def _cpu(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> None
 def _makers(topics: Sequence[str], folder: Path, queued: int) -> dict[str, Callable[[], Listener]]:
     """Start the recorder, and two ordinary nodes with a queue of a depth."""
     return {
-        'recorder': partial(Recorder, topics, folder, os.environ),
-        'subscriber': partial(Subscriber, topics, queued, os.environ),
-        'again': partial(Subscriber, topics, queued, os.environ),
+        'recorder': partial(Recorder, topics, folder, depth(len(topics))),
+        'subscriber': partial(Subscriber, topics, queued),
+        'again': partial(Subscriber, topics, queued),
     }
 
 
@@ -78,7 +77,7 @@ def _cpu_window(
     topics: Sequence[str], listeners: Mapping[str, Listener], rate_hz: float, window_s: float
 ) -> None:
     """Everybody hears every message."""
-    load = load_for(topics, len(listeners), os.environ)
+    load = load_for(topics, len(listeners))
     try:
         # Buffers and caches fill in a first round that is not counted.
         load.ask(f'{rate_hz} {SETTLE_S}')
@@ -108,7 +107,7 @@ def _rates(topics: Sequence[str], folder: Path, asked: argparse.Namespace) -> No
 
 
 def _largest_rate(topics: Sequence[str], listener: Listener) -> dict[str, Any]:
-    load = load_for(topics, 1, os.environ)
+    load = load_for(topics, 1)
     try:
         free = largest_loss_free(lambda rate_hz: _round(load, listener, rate_hz))
     finally:

@@ -3,12 +3,13 @@
 import base64
 import http.client
 import json
+import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ros2bench_recorder.benchmark import depth as common_depth
 from ros2bench_service.signed_calls import HEADER, signed_content
 
 NAMESPACE = 'benchmark'
@@ -31,10 +31,10 @@ CAPTURES_BYTES = 2**30
 class Conversation:
     """A program that answers each line of its input with a line of JSON."""
 
-    def __init__(self, module: str, *arguments: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, module: str, *arguments: str) -> None:
         command = [sys.executable, '-m', f'ros2bench_recorder.benchmark.{module}', *arguments]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._read()
 
@@ -64,15 +64,14 @@ class Conversation:
 class Subscriber(Conversation):
     """The ordinary node."""
 
-    def __init__(self, topics: Sequence[str], depth: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, topics: Sequence[str], depth: int) -> None:
         """Start it.
 
         Args:
             topics: what it hears.
             depth: of its queues.
-            environment: its environment.
         """
-        super().__init__('subscriber', str(depth), *topics, environment=environment)
+        super().__init__('subscriber', str(depth), *topics)
 
     def counts(self) -> tuple[int, int]:
         """Messages received and nanoseconds of processor time, since its start."""
@@ -83,20 +82,13 @@ class Subscriber(Conversation):
 class Recorder:
     """The recorder itself, with a capture that runs from its start on."""
 
-    def __init__(
-        self,
-        topics: Sequence[str],
-        folder: Path,
-        environment: Mapping[str, str],
-        depth: int | None = None,
-    ) -> None:
+    def __init__(self, topics: Sequence[str], folder: Path, depth: int) -> None:
         """Start it and wait until it hears.
 
         Args:
             topics: what it records.
             folder: for its file and its samples.
-            environment: its environment.
-            depth: of its queues; as deep as those of everybody else where it is not given.
+            depth: of its queues.
         """
         self._key = Ed25519PrivateKey.generate()
         public = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -106,7 +98,7 @@ class Recorder:
         )
         self._process = subprocess.Popen(
             [sys.executable, '-m', 'ros2bench_recorder.recorder', str(path)],
-            env={**environment, 'ROS2BENCH_NAMESPACE': NAMESPACE},
+            env={**os.environ, 'ROS2BENCH_NAMESPACE': NAMESPACE},
         )
         self._wait()
         self._begin_capture()
@@ -184,9 +176,7 @@ def _listens(port: int) -> bool:
         return tried.connect_ex(('127.0.0.1', port)) == 0
 
 
-def _file(
-    topics: Sequence[str], captures: Path, public: bytes, depth: int | None
-) -> dict[str, Any]:
+def _file(topics: Sequence[str], captures: Path, public: bytes, depth: int) -> dict[str, Any]:
     return {
         'contract': 1,
         'port': PORT,
@@ -197,7 +187,7 @@ def _file(
                 'name': name,
                 'type': MESSAGE_TYPE,
                 'reliability': 'best_effort',
-                'depth': depth or common_depth(len(topics)),
+                'depth': depth,
                 'stamp': 'ros2bench',
             }
             for name in topics
@@ -205,8 +195,6 @@ def _file(
     }
 
 
-def load_for(
-    topics: Sequence[str], subscribers: int, environment: Mapping[str, str]
-) -> Conversation:
+def load_for(topics: Sequence[str], subscribers: int) -> Conversation:
     """A sender that has found everybody who listens."""
-    return Conversation('load', str(subscribers), *topics, environment=environment)
+    return Conversation('load', str(subscribers), *topics)

@@ -7,7 +7,6 @@ windows in an order drawn anew; `python -m benchmarks.exporter_cost` computes wh
 import argparse
 import http.client
 import json
-import os
 import random
 import sys
 import tempfile
@@ -41,8 +40,8 @@ def main() -> int:
     chance = random.Random(asked.seed)  # noqa: S311 (an order, not a secret)
     topics = [f'/benchmark/topic_{number:02d}' for number in range(asked.topics)]
     with tempfile.TemporaryDirectory() as folder:
-        recorder = Recorder(topics, Path(folder), os.environ, DEPTH)
-        load = load_for(topics, 1, os.environ)
+        recorder = Recorder(topics, Path(folder), DEPTH)
+        load = load_for(topics, 1)
         rate_hz = asked.rate_hz * asked.topics
         try:
             load.ask(f'{rate_hz} {SETTLE_S}')
