@@ -31,7 +31,7 @@ GIVEN_UP = "ProgressDeadlineExceeded"
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """How far the update of a Deployment has come: its generation, and numbers of pods."""
+    """How far the update of a Deployment has come: its generation, numbers of pods, and why it was given up."""
 
     namespace: str
     name: str
@@ -69,16 +69,21 @@ def rollout(deployment: Mapping[str, Any]) -> Rollout:
     """
     metadata, status = deployment["metadata"], deployment.get("status") or {}
     conditions = cast("list[dict[str, Any]]", status.get("conditions") or [])
+    generation, observed = int(metadata["generation"]), int(status.get("observedGeneration") or 0)
+    new = int(status.get("updatedReplicas") or 0)
+    # Until a new pod exists, the condition may be that of the update before, which this one is to undo.
+    is_of_this = observed >= generation and new > 0
+    given_up = (each.get("message", GIVEN_UP) for each in conditions if each.get("reason") == GIVEN_UP)
     return Rollout(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        generation=int(metadata["generation"]),
-        observed_generation=int(status.get("observedGeneration") or 0),
+        generation=generation,
+        observed_generation=observed,
         wanted=int(deployment["spec"]["replicas"]),
-        new=int(status.get("updatedReplicas") or 0),
+        new=new,
         running=int(status.get("replicas") or 0),
         available=int(status.get("availableReplicas") or 0),
-        given_up=next((each.get("message", GIVEN_UP) for each in conditions if each.get("reason") == GIVEN_UP), None),
+        given_up=next(given_up, None) if is_of_this else None,
     )
 
 
@@ -156,12 +161,10 @@ async def new_pods(begun: Rollout, api: ApiServer, *, limit_s: float = LIMIT_S, 
         missing = found.missing()
         if missing is None:
             return
-        # Until a new pod exists, the condition may be that of the update before, which this one is to undo.
-        given_up = found.given_up if found.new else None
-        if given_up is not None or time.monotonic() >= deadline_s:
+        if found.given_up is not None or time.monotonic() >= deadline_s:
             raise Refusal(
                 f"deployment {found.name}: the update is in the cluster, but its pods are not: "
-                f"{(given_up or f'{missing} after {limit_s:g} s').rstrip('.')}. "
+                f"{(found.given_up or f'{missing} after {limit_s:g} s').rstrip('.')}. "
                 f"What they say: kubectl -n {found.namespace} describe pods; to go back, undo the change and type "
                 "`pulumi up` again"
             )

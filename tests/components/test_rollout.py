@@ -90,6 +90,13 @@ def test_a_failure_of_the_update_before_is_none_of_the_one_that_undoes_it() -> N
     assert api.asked == [PATH] * 3
 
 
+def test_a_failure_is_none_of_an_update_that_the_cluster_has_not_begun_with() -> None:
+    given_up = {"conditions": [{"reason": rollout.GIVEN_UP, "message": "no progress"}]}
+    status = NEW_POD_STARTS | given_up  # of generation 2, whose pod exists and does not become ready
+    assert rollout.rollout(deployment(status, generation=3)).given_up is None
+    assert rollout.rollout(deployment(status)).given_up == "no progress"
+
+
 def test_a_question_without_an_answer_is_asked_again() -> None:
     class Away(ApiServerStandIn):
         def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
