@@ -7,9 +7,8 @@ and two ordinary nodes, which are one another's control. Processor time: all of 
 time. Largest rate without a loss: each alone with the sender, since a machine has few cores, and on one topic: of many
 topics an executor takes a message each in one turn, which hides what a message costs it. It is sought twice: against
 an ordinary node as it is written, with ROS 2's default queue of ten messages, and against one whose queue is as deep as
-the recorder's, which leaves only what a message costs. On two cores the second ratio is that of the machine, too: the
-sender needs more processor time for a message (8 us) than the recorder's two threads together (7 us), and at 80,000 a
-second a thread that waits 10 ms for its turn leaves more behind than a queue of 1000 holds.
+the recorder's, which leaves only what a message costs. On two cores the second ratio is that of the machine, too:
+sender, the middleware's receiving thread and the recorder share them, and while one waits for its turn, a queue fills.
 """
 
 import json

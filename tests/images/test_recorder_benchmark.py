@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.recorder_against_subscriber import QUEUES
 from components.recorder import QUEUE_DEPTH
 from tests.images.in_cluster import module
 
@@ -23,6 +24,7 @@ def listener(limit_hz: float, sender_hz: float = 10**9) -> object:
 def test_the_recorder_that_is_searched_has_the_queue_of_the_deployed_one() -> None:
     assert benchmark.depth(1) == QUEUE_DEPTH
     assert benchmark.DEFAULT_DEPTH < QUEUE_DEPTH
+    assert f"queue of {benchmark.DEFAULT_DEPTH}" in QUEUES["default"]
 
 
 @given(st.floats(500, 400_000))
